@@ -1,0 +1,28 @@
+# usi_scenarios(PREFIX FOLDER [LABELS label...] [SMALL name...] [LONG name...]): a test for each NN-name.py.
+# SMALL ones are labelled for runs under valgrind (USI_WRAP); LONG ones run only with `ctest -C long`.
+find_package(Python3 3.11 QUIET COMPONENTS Interpreter)
+
+function(usi_scenarios prefix folder)
+  if(NOT Python3_FOUND)
+    message(STATUS "Python 3.11 was not found: the scenarios in ${folder} are not run")
+    return()
+  endif()
+  cmake_parse_arguments(of "" "" "LABELS;SMALL;LONG" ${ARGN})
+  file(GLOB scripts CONFIGURE_DEPENDS ${folder}/[0-9][0-9]-*.py)
+  foreach(script ${scripts})
+    get_filename_component(name ${script} NAME_WE)
+    set(labels ${of_LABELS})
+    set(when "")
+    set(limit 900)
+    if(name IN_LIST of_SMALL)
+      list(APPEND labels small)
+    elseif(name IN_LIST of_LONG)
+      list(APPEND labels long)
+      set(when CONFIGURATIONS long)
+      set(limit 7200)
+    endif()
+    add_test(NAME ${prefix}.${name} COMMAND Python3::Interpreter -B ${script} ${when})
+    set_tests_properties(${prefix}.${name} PROPERTIES LABELS "${labels}" TIMEOUT ${limit} SKIP_RETURN_CODE 77
+      ENVIRONMENT "USI_TUNNEL=$<TARGET_FILE:usi-tunnel>;USI_SANITIZE=${USI_SANITIZE}")
+  endforeach()
+endfunction()

@@ -1,0 +1,5 @@
+# The end-to-end scenarios of usi-tunnel.
+include(${CMAKE_CURRENT_LIST_DIR}/scenario.cmake)
+usi_scenarios(scenario ${CMAKE_CURRENT_LIST_DIR} LABELS scenario
+  SMALL 18-small
+  LONG 90-long)

@@ -1,0 +1,266 @@
+/*
+ * Parameters from hostile hands, for libFuzzer: the input is read as a program of calls on one
+ * EVP_KDF or EVP_MAC context, with parameter arrays of any names, types, sizes and values. Nothing
+ * may crash, hang, or write past the output's end. The provider is linked in, so that its branches
+ * count.
+ *
+ * With USI_FUZZ_MAIN there is a main() that makes inputs by itself, for compilers without
+ * libFuzzer.
+ */
+#include "usi/names.h"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+#include <openssl/provider.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern OSSL_provider_init_fn OSSL_provider_init;
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char *const operations[] = {"A3", "A8", "AKA", "3GPP-KDF", "3GPP-CONV"};
+static const char *const names[] = {
+    "algorithm", "key", "rand", "op",       "opc",     "top",        "topc",     "sres-function",
+    "size",      "sqn", "amf",  "autn",     "auts",    "output",     "res-size", "ck-size",
+    "ik-size",   "fc",  "p0",   "p1",       "p9",      "iterations", "function", "res",
+    "ck",        "ik",  "kc",   "mac-size", "unknown", "",
+};
+static const char *const words[] = {
+    "USI",    "COMP128-1", "COMP128-2", "COMP128-3", "GSM-MILENAGE", "XOR-2G", "MILENAGE", "TUAK",
+    "XOR-3G", "opc",       "topc",      "mac-a",     "mac-s",        "res",    "ck",       "ik",
+    "ak",     "ak-star",   "autn",      "auts",      "sqn",          "sqn-ms", "sres",     "kc",
+    "kc128",  "vector",    "c2",        "c3",        "c4",           "c5",     "nonsense", "",
+};
+static const size_t sizes[] = {0, 1, 2, 4, 6, 8, 14, 16, 17, 22, 24, 32, 33, 40, 64, 72};
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+enum { PARAMS_MAX_COUNT = 12, VALUE_MAX = 80, OUT_SIZE = 300 };
+
+struct input {
+    const uint8_t *data;
+    size_t size;
+};
+
+static unsigned take(struct input *input)
+{
+    if (input->size == 0)
+        return 0;
+    input->size--;
+    return *input->data++;
+}
+
+/* Memory just as large as the value, so that a sanitizer sees one octet too many. */
+static void *take_octets(struct input *input, size_t size)
+{
+    uint8_t *octets = malloc(size == 0 ? 1 : size);
+
+    for (size_t i = 0; octets != NULL && i < size; i++)
+        octets[i] = (uint8_t)take(input);
+    return octets;
+}
+
+struct params {
+    OSSL_PARAM array[PARAMS_MAX_COUNT + 1];
+    void *values[PARAMS_MAX_COUNT];
+    size_t count;
+};
+
+static void add(struct params *params, struct input *input)
+{
+    const char *name = names[take(input) % COUNT(names)];
+    unsigned kind = take(input);
+    size_t size = sizes[take(input) % COUNT(sizes)];
+    const char *word = words[take(input) % COUNT(words)];
+    OSSL_PARAM *param = &params->array[params->count];
+    void *value = NULL;
+
+    switch (kind % 8) {
+    case 0: /* octets as they should be, mostly */
+    case 1:
+    case 2:
+        value = take_octets(input, size);
+        *param = OSSL_PARAM_construct_octet_string(name, value, value == NULL ? 0 : size);
+        break;
+    case 3: /* a word, with or without its NUL counted or even there */
+        value = malloc(strlen(word) + 1);
+        if (value != NULL)
+            memcpy(value, word, strlen(word) + 1);
+        *param = OSSL_PARAM_construct_utf8_string(name, value, 0);
+        param->data_size = value == NULL ? 0 : strlen(word) + (kind >> 7);
+        break;
+    case 4: /* an integer of a usual size */
+        value = calloc(1, sizeof(uint64_t));
+        if (value != NULL)
+            *(uint64_t *)value = kind & 0x80 ? take(input) : take(input) % 40;
+        *param = OSSL_PARAM_construct_uint64(name, value);
+        break;
+    case 5: /* an integer of an unusual size, a text that is none */
+        value = take_octets(input, size);
+        *param = OSSL_PARAM_construct_octet_string(name, value, value == NULL ? 0 : size);
+        param->data_type = take(input) % 8;
+        break;
+    case 6: /* nothing there */
+        *param = OSSL_PARAM_construct_octet_string(name, NULL, size);
+        param->data_type = 1 + take(input) % 5;
+        break;
+    default: /* the word for a name that takes one */
+        value = malloc(strlen(word) + 1);
+        if (value != NULL)
+            memcpy(value, word, strlen(word) + 1);
+        name = kind & 0x80 ? "algorithm" : kind & 0x40 ? "output" : "function";
+        *param = OSSL_PARAM_construct_utf8_string(name, value, 0);
+        break;
+    }
+    params->values[params->count++] = value;
+}
+
+static void fill(struct params *params, struct input *input)
+{
+    params->count = 0;
+    for (unsigned wanted = take(input) % PARAMS_MAX_COUNT; params->count < wanted;)
+        add(params, input);
+    params->array[params->count] = OSSL_PARAM_construct_end();
+}
+
+static void empty(struct params *params)
+{
+    while (params->count > 0)
+        free(params->values[--params->count]);
+}
+
+/* An output buffer of just the size that is told, and at times of much less. */
+static void derive(EVP_KDF_CTX *ctx, struct input *input, const OSSL_PARAM *params)
+{
+    unsigned how = take(input);
+    size_t size = how & 0x80 ? EVP_KDF_CTX_get_kdf_size(ctx) : sizes[how % COUNT(sizes)];
+    unsigned char *out;
+
+    if (size > OUT_SIZE)
+        size = OUT_SIZE;
+    out = malloc(size == 0 ? 1 : size);
+    if (out != NULL)
+        (void)EVP_KDF_derive(ctx, how == 0x7f ? NULL : out, size, params);
+    free(out);
+}
+
+static void run_kdf(EVP_KDF_CTX *ctx, struct input *input)
+{
+    while (input->size > 0 && ctx != NULL) {
+        struct params params;
+        EVP_KDF_CTX *copy;
+
+        fill(&params, input);
+        switch (take(input) % 6) {
+        case 0:
+            (void)EVP_KDF_CTX_set_params(ctx, params.array);
+            break;
+        case 1:
+            EVP_KDF_CTX_reset(ctx);
+            break;
+        case 2:
+            copy = EVP_KDF_CTX_dup(ctx);
+            EVP_KDF_CTX_free(ctx);
+            ctx = copy;
+            break;
+        default:
+            derive(ctx, input, params.array);
+            break;
+        }
+        empty(&params);
+    }
+    EVP_KDF_CTX_free(ctx);
+}
+
+static void run_mac(EVP_MAC_CTX *ctx, struct input *input)
+{
+    while (input->size > 0 && ctx != NULL) {
+        struct params params;
+        EVP_MAC_CTX *copy;
+        size_t size = sizes[take(input) % COUNT(sizes)], got = 0;
+        unsigned char *octets = take_octets(input, size);
+
+        fill(&params, input);
+        switch (take(input) % 7) {
+        case 0:
+            (void)EVP_MAC_CTX_set_params(ctx, params.array);
+            break;
+        case 1:
+            (void)EVP_MAC_init(ctx, octets, size, params.array);
+            break;
+        case 2:
+            (void)EVP_MAC_init(ctx, NULL, 0, params.array);
+            break;
+        case 3:
+            (void)(octets != NULL && EVP_MAC_update(ctx, octets, size));
+            break;
+        case 4:
+            copy = EVP_MAC_CTX_dup(ctx);
+            EVP_MAC_CTX_free(ctx);
+            ctx = copy;
+            break;
+        default:
+            if (octets != NULL && EVP_MAC_final(ctx, octets, &got, size) && got > size)
+                abort();
+            break;
+        }
+        free(octets);
+        empty(&params);
+    }
+    EVP_MAC_CTX_free(ctx);
+}
+
+static OSSL_LIB_CTX *library(void)
+{
+    static OSSL_LIB_CTX *libctx; /* for the life of the process, as libFuzzer has no end */
+
+    if (libctx == NULL) {
+        libctx = OSSL_LIB_CTX_new();
+        if (libctx == NULL ||
+            !OSSL_PROVIDER_add_builtin(libctx, USI_PROVIDER, OSSL_provider_init) ||
+            OSSL_PROVIDER_load(libctx, USI_PROVIDER) == NULL)
+            abort();
+    }
+    return libctx;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input input = {data, size};
+    const char *name = operations[take(&input) % COUNT(operations)];
+
+    if (strcmp(name, "A3") == 0) {
+        EVP_MAC *mac = EVP_MAC_fetch(library(), name, NULL);
+        run_mac(EVP_MAC_CTX_new(mac), &input);
+        EVP_MAC_free(mac);
+    } else {
+        EVP_KDF *kdf = EVP_KDF_fetch(library(), name, NULL);
+        run_kdf(EVP_KDF_CTX_new(kdf), &input);
+        EVP_KDF_free(kdf);
+    }
+    ERR_clear_error();
+    return 0;
+}
+
+#ifdef USI_FUZZ_MAIN
+int main(int count, char **arguments)
+{
+    long runs = count > 1 ? atol(arguments[1]) : 20000;
+    uint32_t state = count > 2 ? (uint32_t)atol(arguments[2]) : 1;
+    uint8_t input[400];
+
+    for (long n = 0; n < runs; n++) {
+        size_t size;
+        for (size = 0; size < sizeof(input); size++) {
+            state = state * 1664525u + 1013904223u;
+            input[size] = (uint8_t)(state >> 24);
+        }
+        (void)LLVMFuzzerTestOneInput(input, state % sizeof(input));
+    }
+    printf("%ld inputs\n", runs);
+    return 0;
+}
+#endif

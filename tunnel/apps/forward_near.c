@@ -1,0 +1,254 @@
+#include "apps/forward.h"
+#include "net/gate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* One local connection and its channel. */
+struct stream {
+    struct stream *next, **at;
+    struct forward_near *forward;
+    struct local *local;
+    struct dialer *dialer;
+    struct link *link;
+    struct relay *relay;
+    bool shaking; /* not authenticated yet */
+};
+
+/* Handshakes under way at once: a burst of connections must not look like one of strangers to the
+ * listener, which counts unfinished handshakes by source. */
+enum { SHAKING_MAX = 64 };
+
+struct source {
+    struct forward_near *forward;
+    struct listener *listener;
+};
+
+struct forward_near {
+    const struct net *net;
+    const struct address *address;
+    struct dialer_options dial;
+    size_t source_count;
+    struct source *sources;
+    struct stream *streams;
+    unsigned count, count_max, shaking;
+    bool closing; /* being freed: nothing is reported or accepted any more */
+    bool orphan;  /* freed when the last stream has gone */
+};
+
+static const struct link_handler handler;
+
+static void free_if_gone(struct forward_near *f)
+{
+    if (!f->orphan || f->streams != NULL)
+        return;
+    free(f->sources);
+    free(f);
+}
+
+static void take_more(struct forward_near *f)
+{
+    for (size_t i = 0; i < f->source_count && !f->closing; i++)
+        listener_again(f->sources[i].listener);
+}
+
+static void stop_shaking(struct stream *s)
+{
+    if (s->shaking)
+        s->forward->shaking--;
+    s->shaking = false;
+}
+
+/* The stream is over; why is NULL if it ended well. */
+static void stream_gone(struct stream *s, const char *why)
+{
+    struct forward_near *f = s->forward;
+
+    if (why != NULL && !f->closing)
+        net_report(
+            f->net,
+            (struct report){.type = REPORT_STREAM_FAILED, .peer = f->address->text, .text = why});
+    dialer_cancel(s->dialer);
+    local_close(s->local, why != NULL);
+    *s->at = s->next;
+    if (s->next != NULL)
+        s->next->at = s->at;
+    stop_shaking(s);
+    free(s);
+    f->count--;
+    take_more(f);
+    free_if_gone(f);
+}
+
+/* ---- the channel
+ * --------------------------------------------------------------------------------- */
+
+static void relay_told(void *owner, enum relay_result result, const char *text)
+{
+    struct stream *s = owner;
+
+    s->relay = NULL;
+    if (result == RELAY_DONE) {
+        local_close(s->local, false);
+        s->local = NULL;
+        link_set_handler(s->link, &handler, s);
+        link_finish(s->link);
+        return;
+    }
+    s->link = NULL;
+    stream_gone(s, text);
+}
+
+static void authenticated(void *owner)
+{
+    static const struct relay_options options = {0};
+    struct stream *s = owner;
+
+    stop_shaking(s);
+    take_more(s->forward);
+    s->relay = relay_new(s->forward->net, s->link, s->local, &options, relay_told, s);
+    if (s->relay == NULL || usi_channel_open(link_channel(s->link)) != 0)
+        link_abort(s->link, USI_REASON_INTERNAL);
+    else
+        relay_go(s->relay);
+}
+
+static void closed(void *owner, const struct link_end *end)
+{
+    struct stream *s = owner;
+    char text[OUTCOME_TEXT];
+
+    s->link = NULL;
+    if (s->local == NULL) { /* its stream was done before */
+        stream_gone(s, NULL);
+        return;
+    }
+    link_end_text(end, text, sizeof text);
+    stream_gone(s, text);
+}
+
+static void nothing(void *owner)
+{
+    (void)owner;
+}
+
+static void no_data(void *owner, struct block *block, const uint8_t *at, size_t size)
+{
+    (void)owner, (void)block, (void)at, (void)size;
+}
+
+static const struct link_handler handler = {
+    .knocked = nothing,
+    .authenticated = authenticated,
+    .opened = nothing,
+    .checked = nothing,
+    .data = no_data,
+    .data_done = nothing,
+    .ended = nothing,
+    .bye = nothing,
+    .writable = nothing,
+    .closed = closed,
+};
+
+static void connected(void *owner, struct sock *sock)
+{
+    struct stream *s = owner;
+
+    s->dialer = NULL;
+    s->link = link_new(s->forward->net, sock, LINK_CONNECTOR, &handler, s);
+    if (s->link == NULL)
+        stream_gone(s, "cannot begin a handshake: out of memory, or libcrypto failed");
+    else
+        link_start(s->link);
+}
+
+static void not_connected(void *owner, const char *why)
+{
+    struct stream *s = owner;
+
+    s->dialer = NULL;
+    stream_gone(s, why);
+}
+
+/* ---- the local side
+ * ------------------------------------------------------------------------------ */
+
+static void waiting(void *owner)
+{
+    struct source *source = owner;
+    struct forward_near *f = source->forward;
+    struct stream *s;
+    struct sock *sock;
+
+    if (f->count >= f->count_max || f->shaking >= SHAKING_MAX || (s = calloc(1, sizeof *s)) == NULL)
+        return; /* it waits in the kernel until another ends */
+    sock = listener_accept(source->listener);
+    if (sock == NULL || (s->local = local_new(f->net)) == NULL) {
+        if (sock != NULL)
+            sock_reset(sock, NULL, NULL);
+        free(s);
+        return;
+    }
+    local_attach(s->local, sock);
+    s->forward = f;
+    s->next = f->streams;
+    s->at = &f->streams;
+    if (s->next != NULL)
+        s->next->at = &s->next;
+    f->streams = s;
+    f->count++;
+    s->shaking = true;
+    f->shaking++;
+    s->dialer = dialer_start(f->net, f->address, &f->dial, connected, not_connected, s);
+    if (s->dialer == NULL)
+        stream_gone(s, "out of memory");
+}
+
+struct forward_near *forward_near_new(const struct net *net, const struct address *address,
+                                      const struct dialer_options *dial,
+                                      const struct address *local, size_t count,
+                                      const struct listener_options *listen, char *why, size_t size)
+{
+    struct forward_near *f = calloc(1, sizeof *f);
+
+    if (f == NULL || (f->sources = calloc(count, sizeof *f->sources)) == NULL) {
+        (void)snprintf(why, size, "out of memory");
+        free(f);
+        return NULL;
+    }
+    f->net = net;
+    f->address = address;
+    f->dial = *dial;
+    f->count_max = gate_connections_max(2);
+    for (size_t i = 0; i < count; i++) {
+        struct source *source = &f->sources[i];
+        source->forward = f;
+        source->listener = listener_new(net, &local[i], listen, waiting, source, why, size);
+        if (source->listener == NULL) {
+            forward_near_free(f);
+            return NULL;
+        }
+        f->source_count++;
+    }
+    return f;
+}
+
+void forward_near_free(struct forward_near *f)
+{
+    struct stream *next;
+
+    if (f == NULL || f->closing)
+        return;
+    f->closing = true;
+    for (size_t i = 0; i < f->source_count; i++)
+        listener_close(f->sources[i].listener);
+    for (struct stream *s = f->streams; s != NULL; s = next) {
+        next = s->next;
+        if (s->link != NULL)
+            link_cut(s->link, LINK_CUT);
+        else
+            stream_gone(s, "stopped");
+    }
+    f->orphan = true;
+    free_if_gone(f);
+}

@@ -1,0 +1,101 @@
+/* The inside of a channel, shared by channel.c (its life and what it sends) and receive.c (what it
+ * takes in). The contract is in usi/channel.h. */
+#ifndef USI_CHANNEL_CHANNEL_H
+#define USI_CHANNEL_CHANNEL_H
+
+#include "channel/handshake.h"
+#include "channel/record.h"
+#include "usi/channel.h"
+
+/* Where a channel is. A listener goes 1 -> PROOF -> UP, a connector 2 -> UP. */
+enum usi_stage {
+    USI_STAGE_MESSAGE_1,
+    USI_STAGE_MESSAGE_2,
+    USI_STAGE_PROOF,
+    USI_STAGE_UP,
+    USI_STAGE_DEAD
+};
+
+/* Where a rekey is. Connector: SENT, then SWITCHED once its switch and proof are sealed. Listener:
+ * SENT, then SWITCHED once the connector's switch is opened (its proof comes next), then PROVED. */
+enum usi_rekey { USI_REKEY_NONE, USI_REKEY_SENT, USI_REKEY_SWITCHED, USI_REKEY_PROVED };
+
+/* What waits to be sealed, in the order in which it goes out. */
+enum usi_waiting {
+    USI_WAIT_MESSAGE = 1 << 0, /* handshake message 1 or 2, in clear */
+    USI_WAIT_PROOF = 1 << 1,
+    USI_WAIT_REKEY = 1 << 2, /* handshake message 1 or 2, in a record */
+    USI_WAIT_SWITCH = 1 << 3,
+    USI_WAIT_ASK = 1 << 4,
+    USI_WAIT_PONG = 1 << 5,
+    USI_WAIT_OPEN = 1 << 6,
+    USI_WAIT_END = 1 << 7,
+    USI_WAIT_BYE = 1 << 8,
+    USI_WAIT_ABORT = 1 << 9
+};
+
+enum { USI_PING_MAX = 32, USI_HARD_RESERVE = 4096 };
+
+struct usi_stream {
+    bool open;                 /* between `open` and both `bye`s */
+    bool checked;              /* `bye` passes instead of the first `open` */
+    bool end_wanted, end_sent; /* ours: called for; sealed */
+    bool end_received;
+    bool bye_wanted, bye_sent, bye_received;
+    uint64_t sent, received; /* octets of data */
+};
+
+struct usi_channel {
+    const struct usi_crypto *crypto;
+    struct usi_keyring *ring;
+    bool connector;
+    enum usi_stage stage;
+    bool authenticated; /* was, even if dead by now */
+    unsigned waiting;   /* of enum usi_waiting */
+
+    /* the handshake or rekey under way */
+    struct usi_handshake *handshake;
+    enum usi_rekey rekey;
+    uint8_t
+        *message; /* USI_MESSAGE_2_MAX + 2 octets: handshake input or output; NULL between them */
+    size_t message_size;
+
+    /* what the first handshake agreed on; h is the latest one's */
+    const struct usi_credential *credential;
+    char *name;
+    size_t name_size;
+    uint8_t h[USI_HASH];
+
+    struct usi_sealer sealer;
+    struct usi_opener opener;
+    struct usi_stream stream;
+    uint8_t ping[USI_PING_MAX];
+    size_t ping_size;
+    uint8_t abort_reason;
+    bool aborted; /* called for or received: nothing but what waits (`abort`) goes out */
+
+    uint64_t now, soft_at, hard_at; /* ms; the key's limits */
+    uint64_t rekey_ms, rekey_bytes;
+    bool asked; /* listener: under this key */
+    uint64_t sent, received, rekeys, streams;
+};
+
+/* The first handshake has passed: both directions get their keys. */
+int usi_channel_take_keys(struct usi_channel *c);
+
+/* A rekey message of ours is ready in c->message. */
+int usi_channel_rekey_begin(struct usi_channel *c);
+
+/* A new key begins: its limits count from now. */
+void usi_channel_key_begins(struct usi_channel *c);
+
+/* Begins or asks for a rekey if a limit says so. */
+int usi_channel_rekey_if_due(struct usi_channel *c);
+
+/* The handshake is over: frees it, keeps its h. */
+void usi_channel_handshake_over(struct usi_channel *c);
+
+/* Both `bye`s have passed: the stream is over. */
+void usi_channel_stream_over_if_done(struct usi_channel *c);
+
+#endif

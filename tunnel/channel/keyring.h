@@ -1,0 +1,33 @@
+/* What a listener accepts, and what it has accepted before. The public contract is in
+ * usi/channel.h. */
+#ifndef USI_CHANNEL_KEYRING_H
+#define USI_CHANNEL_KEYRING_H
+
+#include "channel/credential.h"
+
+enum { USI_REPLAY_MEMORY = 65536 };
+
+/* Message 1 as far as it says who calls. */
+struct usi_caller {
+    uint8_t cipher;
+    const uint8_t *name;
+    size_t name_size;
+    const uint8_t *h1;    /* USI_HASH octets */
+    const uint8_t *knock; /* USI_KNOCK octets */
+};
+
+/* Which key knocks: *found is the credential of that name and cipher whose knock it is. Whether the
+ * name is known, the cipher fits or the knock is right, the same calls are made and the answer is
+ * the same: USI_ERR_KNOCK. */
+int usi_keyring_find(const struct usi_keyring *ring, const struct usi_caller *caller,
+                     const struct usi_credential **found);
+
+/* The key that a connector uses, and its name; NULL from an empty keyring. */
+const struct usi_credential *usi_keyring_first(const struct usi_keyring *ring, const char **name,
+                                               size_t *name_size);
+
+/* Remembers a connector's challenge: 0, or USI_ERR_REPLAY if it is among the last
+ * USI_REPLAY_MEMORY. Any thread may call. */
+int usi_keyring_remember(struct usi_keyring *ring, const uint8_t rand_ms[USI_RAND]);
+
+#endif

@@ -1,0 +1,79 @@
+#include "cli/listen.h"
+
+#include "apps/forward.h"
+#include "apps/pipe.h"
+#include "cli/program.h"
+#include "cli/status.h"
+
+static void stop_pipe(void *app)
+{
+    pipe_listener_stop(app);
+}
+
+static void count_pipe(void *app, uint64_t *sent, uint64_t *received)
+{
+    pipe_listener_counts(app, sent, received);
+}
+
+static void run_pipe(struct program *p)
+{
+    const struct options *o = &p->options;
+    const struct listener_options listen = {.family = o->family};
+    const struct pipe_options pipe = {
+        .relay = {.recv_only = o->recv_only, .send_only = o->send_only}, .keep_open = o->keep_open};
+    char why[512];
+    struct pipe_listener *app =
+        pipe_listen(&p->net, &o->address, &listen, &pipe, program_told, p, why, sizeof why);
+
+    if (app == NULL) {
+        say_error("%s", why);
+        p->status = STATUS_NO_CONNECTION;
+        return;
+    }
+    p->app = app;
+    p->stop = stop_pipe;
+    p->counts = count_pipe;
+    program_ready(p);
+    program_run(p);
+    pipe_listener_free(app);
+}
+
+static void stop_forward(void *app)
+{
+    forward_far_stop(app);
+}
+
+static void run_forward(struct program *p)
+{
+    const struct options *o = &p->options;
+    const struct listener_options listen = {.family = o->family};
+    const struct dialer_options dial = {.family = o->family, .timeout_ms = o->timeout_ms};
+    char why[512];
+    struct forward_far *app = forward_far_new(&p->net, &o->address, &listen, &o->forward, &dial,
+                                              program_told, p, why, sizeof why);
+
+    if (app == NULL) {
+        say_error("%s", why);
+        p->status = STATUS_NO_CONNECTION;
+        return;
+    }
+    p->app = app;
+    p->stop = stop_forward;
+    program_ready(p);
+    program_run(p);
+    forward_far_free(app);
+}
+
+int listen_run(int argc, char **argv)
+{
+    struct program p;
+    int status = program_begin(&p, OPTIONS_LISTEN, argc, argv);
+
+    if (status >= 0)
+        return status;
+    if (p.options.has_forward)
+        run_forward(&p);
+    else
+        run_pipe(&p);
+    return program_end(&p);
+}

@@ -1,0 +1,217 @@
+#include "cli/options_table.h"
+#include "cli/utf8.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+enum { SECONDS_MAX = 365 * 86400 };
+
+/* A non-negative decimal number of seconds, rounded up to ms so that only 0 is 0. */
+static bool parse_seconds(uint64_t *ms, const char *text)
+{
+    size_t digits = strspn(text, "0123456789"), all = digits;
+    uint64_t value = 0, scale = 100;
+    bool rest = false;
+
+    for (; digits > 0 && value <= SECONDS_MAX; digits--)
+        value = value * 10 + (uint64_t)(*text++ - '0');
+    value *= 1000;
+    if (digits == 0 && *text == '.') {
+        digits = strspn(++text, "0123456789");
+        all += digits;
+        for (; digits > 0; digits--, scale /= 10) {
+            rest = rest || (scale == 0 && *text != '0');
+            value += (uint64_t)(*text++ - '0') * scale;
+        }
+    }
+    *ms = value + rest;
+    return all > 0 && *text == '\0' && *ms <= (uint64_t)SECONDS_MAX * 1000;
+}
+
+/* A whole number, perhaps with K, M or G. */
+static bool parse_size(uint64_t *size, const char *text)
+{
+    static const char units[] = "KMGkmg";
+    size_t digits = strspn(text, "0123456789");
+    bool any = digits > 0;
+
+    *size = 0;
+    for (; digits > 0 && *size >> 40 == 0; digits--)
+        *size = *size * 10 + (uint64_t)(*text++ - '0');
+    if (*size >> 40 != 0 || !any)
+        return false;
+    if (*text != '\0') {
+        const char *unit = strchr(units, *text++);
+        int shift = unit != NULL ? 10 * (int)((unit - units) % 3 + 1) : 0;
+        if (unit == NULL || *size > UINT64_MAX >> shift)
+            return false;
+        *size <<= shift;
+    }
+    return *text == '\0';
+}
+
+/* Whether a name can cross the wire and be printed: UTF-8 without control characters. */
+static bool is_name(const char *text)
+{
+    size_t length = strlen(text), size;
+    uint32_t point;
+
+    if (length > OPTIONS_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < length; i += size) {
+        size = utf8_decode(text + i, length - i, &point);
+        if (size == 0 || point < 0x20 || (point >= 0x7f && point < 0xa0))
+            return false;
+    }
+    return true;
+}
+
+static void *field(struct options *out, size_t offset)
+{
+    return (char *)out + offset;
+}
+
+static int set_number(uint64_t *number, const struct option *option, const char *value, char *why,
+                      size_t size)
+{
+    if (option->type == OPTION_SECONDS) {
+        if (parse_seconds(number, value) && *number >= option->lowest)
+            return 0;
+        snprintf(why, size, "\"%.80s\" is not a number of seconds%s of at most %d", value,
+                 option->lowest > 0 ? " above 0 and" : "", SECONDS_MAX);
+        return -1;
+    }
+    if (parse_size(number, value) && *number >= option->lowest && *number <= option->highest)
+        return 0;
+    snprintf(why, size, "\"%.80s\" is not a number of octets (K, M, G) from %lluK to %lluG", value,
+             (unsigned long long)option->lowest >> 10, (unsigned long long)option->highest >> 30);
+    return -1;
+}
+
+static int set_bits(unsigned *bits, const char *value, char *why, size_t size)
+{
+    static const struct {
+        const char *text;
+        unsigned bits;
+    } sizes[] = {{"128", 128}, {"192", 192}, {"256", 256}};
+
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        if (strcmp(value, sizes[i].text) == 0) {
+            *bits = sizes[i].bits;
+            return 0;
+        }
+    }
+    snprintf(why, size, "\"%.80s\": a key has 128, 192 or 256 bits", value);
+    return -1;
+}
+
+static int set_source(struct options *out, const char *value, char *why, size_t size)
+{
+    size_t length = strlen(value);
+
+    if (address_family(value) == AF_UNSPEC || length > ADDRESS_HOST_MAX) {
+        snprintf(why, size, "\"%.80s\" is not a numeric address, without brackets and port", value);
+        return -1;
+    }
+    memcpy(out->source, value, length + 1);
+    out->has_source = true;
+    return 0;
+}
+
+/* The next place of a list with `count` entries, or -1 with a line. */
+static int next_place(size_t *place, size_t *count, char *why, size_t size)
+{
+    if (*count == OPTIONS_LIST_MAX) {
+        snprintf(why, size, "more than %d times", OPTIONS_LIST_MAX);
+        return -1;
+    }
+    *place = (*count)++;
+    return 0;
+}
+
+int options_set(struct options *out, const struct option *option, const char *value, char *why,
+                size_t size)
+{
+    size_t place;
+
+    switch (option->type) {
+    case OPTION_FLAG:
+        *(bool *)field(out, option->offset) = true;
+        return 0;
+    case OPTION_IPV4:
+    case OPTION_IPV6:
+        *(int *)field(out, option->offset) = option->type == OPTION_IPV4 ? AF_INET : AF_INET6;
+        return 0;
+    case OPTION_NAME:
+        if (!is_name(value)) {
+            snprintf(why, size, "\"%.80s\" is not a name: at most %d octets of printable UTF-8",
+                     value, OPTIONS_NAME_MAX);
+            return -1;
+        }
+        *(const char **)field(out, option->offset) = value;
+        return 0;
+    case OPTION_TEXT:
+        *(const char **)field(out, option->offset) = value;
+        return 0;
+    case OPTION_LIST:
+        if (next_place(&place, field(out, option->count), why, size) < 0)
+            return -1;
+        ((const char **)field(out, option->offset))[place] = value;
+        return 0;
+    case OPTION_LOCAL:
+        if (next_place(&place, &out->local_count, why, size) < 0)
+            return -1;
+        return address_parse_local(&out->local[place], value, why, size);
+    case OPTION_TARGET:
+        out->has_forward = true;
+        return address_parse_target(&out->forward, value, why, size);
+    case OPTION_SOURCE:
+        return set_source(out, value, why, size);
+    case OPTION_SECONDS:
+    case OPTION_SIZE:
+        return set_number(field(out, option->offset), option, value, why, size);
+    case OPTION_BITS:
+        return set_bits(field(out, option->offset), value, why, size);
+    case OPTION_KEY:
+    case OPTION_CONFIG:
+    case OPTION_HELP:
+    case OPTION_VERSION:
+    case OPTION_NOT_YET:
+        break;
+    }
+    snprintf(why, size, "is not a value");
+    return -1;
+}
+
+void options_unset(struct options *out, const struct option *option)
+{
+    switch (option->type) {
+    case OPTION_FLAG:
+        *(bool *)field(out, option->offset) = false;
+        break;
+    case OPTION_IPV4:
+    case OPTION_IPV6:
+        *(int *)field(out, option->offset) = AF_UNSPEC;
+        break;
+    case OPTION_TEXT:
+        *(const char **)field(out, option->offset) = NULL;
+        break;
+    case OPTION_KEY:
+        *(char **)field(out, option->offset) = NULL;
+        break;
+    case OPTION_LIST:
+        *(size_t *)field(out, option->count) = 0;
+        break;
+    case OPTION_LOCAL:
+        out->local_count = 0;
+        break;
+    case OPTION_TARGET:
+        out->has_forward = false;
+        break;
+    case OPTION_SOURCE:
+        out->has_source = false;
+        break;
+    default: /* the others have presets, or no place */
+        break;
+    }
+}

@@ -1,0 +1,279 @@
+#include "cli/program.h"
+
+#include "cli/background.h"
+#include "cli/keys.h"
+#include "cli/library.h"
+#include "cli/report.h"
+#include "cli/status.h"
+
+#include <openssl/evp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PROGRESS_MS = 1000 };
+
+/* ---- beginning
+ * ----------------------------------------------------------------------------------- */
+
+static int load_libraries(struct program *p)
+{
+    const struct options *o = &p->options;
+    const char *what = NULL;
+    char why[1024];
+
+    p->library = library_new(o->provider, o->provider_count, o->provider_path, why, sizeof why);
+    if (p->library == NULL) {
+        say_error("%s", why);
+        return STATUS_USAGE;
+    }
+    if (o->propquery != NULL &&
+        EVP_set_default_properties(library_context(p->library), o->propquery) != 1) {
+        say_error("--propquery \"%.80s\" is not a property query of OpenSSL", o->propquery);
+        return STATUS_USAGE;
+    }
+    int result = usi_crypto_new(&p->crypto, library_context(p->library), o->propquery, &what);
+    if (result == 0)
+        p->ring = usi_keyring_new(p->crypto);
+    if (result == USI_ERR_ALGORITHM) {
+        say_error("%s: no loaded provider has it, or it does not take any length and give 16 "
+                  "octets (A3) or 32 "
+                  "(A8); see --provider and --propquery",
+                  what);
+        return STATUS_USAGE;
+    }
+    if (p->ring == NULL) {
+        say_error("out of memory");
+        return STATUS_INTERNAL;
+    }
+    return 0;
+}
+
+static int add_key(struct program *p, struct key *key, const char *why)
+{
+    char fingerprint[KEY_FINGERPRINT_TEXT + 1];
+    const char *name = p->options.name;
+
+    if (key == NULL) {
+        say_error("%s", why);
+        return STATUS_USAGE;
+    }
+    int result = usi_keyring_add(p->ring, name, strlen(name), key->octets, key->size);
+    if (key_fingerprint(library_context(p->library), key, fingerprint) == 0)
+        say_more(p->level, "key fingerprint: sha256:%s", fingerprint);
+    key_free(key);
+    if (result == 0)
+        return 0;
+    say_error("a key cannot be used: %s", usi_error_text(result));
+    return STATUS_INTERNAL;
+}
+
+static int read_keys(struct program *p)
+{
+    struct options *o = &p->options;
+    char why[1024] = "";
+    int status = 0;
+
+    if (o->key_text != NULL) {
+        size_t size = strlen(o->key_text);
+        struct key *key = key_parse(o->key_text, size, why, sizeof why);
+        memset(o->key_text, 'x', size); /* so that ps shows it no longer */
+        status = add_key(p, key, why);
+    }
+    for (size_t i = 0; status == 0 && i < o->key_file_count; i++) {
+        struct key *key = key_read_file(o->key_file[i], why, sizeof why);
+        status = add_key(p, key, why);
+    }
+    return status;
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct program *p = handle->data;
+
+    if (number == SIGTERM && p->stop != NULL && !p->stopped) {
+        p->stopped = true;
+        p->stop(p->app);
+        return;
+    }
+    p->signal = number;
+    uv_stop(&p->loop.uv);
+}
+
+static int make_loop(struct program *p)
+{
+    static const int numbers[PROGRAM_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
+    const struct options *o = &p->options;
+    int result = loop_init(&p->loop);
+
+    for (int i = 0; result == 0 && i < PROGRAM_SIGNALS; i++) {
+        result = uv_signal_init(&p->loop.uv, &p->signals[i]);
+        p->signals[i].data = p;
+        if (result == 0)
+            result = uv_signal_start(&p->signals[i], on_signal, numbers[i]);
+    }
+    if (result == 0)
+        result = uv_timer_init(&p->loop.uv, &p->progress);
+    if (result != 0) {
+        say_error("the event loop cannot be made: %s", uv_strerror(result));
+        return STATUS_INTERNAL;
+    }
+    p->progress.data = p;
+    p->net = (struct net){
+        .loop = &p->loop,
+        .crypto = p->crypto,
+        .ring = p->ring,
+        .settings = {.rekey_ms = o->rekey_ms, .rekey_bytes = o->rekey_bytes},
+        .handshake_ms = o->handshake_timeout_ms,
+        .idle_ms = o->idle_timeout_ms,
+        .drain_ms = o->drain_ms,
+        .reporter = {.report = report_say, .sink = &p->level},
+    };
+    return 0;
+}
+
+int program_begin(struct program *p, enum options_command command, int argc, char **argv)
+{
+    int status = 0;
+
+    memset(p, 0, sizeof *p);
+    p->ready_fd = -1;
+    switch (options_parse(&p->options, command, argc, argv)) {
+    case OPTIONS_OK:
+        break;
+    case OPTIONS_DONE:
+        options_free(&p->options);
+        return STATUS_OK;
+    default:
+        options_free(&p->options);
+        return STATUS_USAGE;
+    }
+    p->level = p->options.quiet ? SAY_QUIET : p->options.verbose ? SAY_VERBOSE : SAY_NORMAL;
+    if (p->options.background)
+        status = background_fork(&p->ready_fd);
+    if (status == 0)
+        status = load_libraries(p);
+    if (status == 0)
+        status = read_keys(p);
+    if (status == 0)
+        status = make_loop(p);
+    if (status == 0)
+        return -1;
+    p->status = status;
+    return program_end(p);
+}
+
+/* ---- running
+ * ------------------------------------------------------------------------------------- */
+
+void program_ready(struct program *p)
+{
+    background_ready(&p->ready_fd);
+}
+
+static void show_progress(struct program *p, bool last)
+{
+    uint64_t sent = 0, received = 0;
+    uint64_t ms = uv_now(&p->loop.uv) - p->progress_begun;
+    double seconds = ms > 0 ? (double)ms / 1000 : 0.001;
+    char line[160];
+
+    p->counts(p->app, &sent, &received);
+    int n =
+        snprintf(line, sizeof line,
+                 "%susi-tunnel: sent %.1f MiB (%.1f MiB/s), received %.1f MiB (%.1f MiB/s)%s",
+                 isatty(STDERR_FILENO) ? "\r\033[K" : "", (double)sent / 1048576,
+                 (double)sent / 1048576 / seconds, (double)received / 1048576,
+                 (double)received / 1048576 / seconds, last || !isatty(STDERR_FILENO) ? "\n" : "");
+    if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
+        return; /* a display, nothing more */
+}
+
+static void on_progress(uv_timer_t *timer)
+{
+    show_progress(timer->data, false);
+}
+
+void program_run(struct program *p)
+{
+    bool progress = p->options.progress && p->counts != NULL;
+
+    if (p->over)
+        return;
+    if (progress) {
+        uv_update_time(&p->loop.uv);
+        p->progress_begun = uv_now(&p->loop.uv);
+        (void)uv_timer_start(&p->progress, on_progress, PROGRESS_MS, PROGRESS_MS);
+    }
+    (void)uv_run(&p->loop.uv, UV_RUN_DEFAULT);
+}
+
+static int status_of(enum outcome outcome)
+{
+    switch (outcome) {
+    case OUTCOME_DONE:
+        return STATUS_OK;
+    case OUTCOME_INTERNAL:
+        return STATUS_INTERNAL;
+    case OUTCOME_NO_CONNECTION:
+        return STATUS_NO_CONNECTION;
+    case OUTCOME_NOT_AUTHENTICATED:
+        return STATUS_NOT_AUTHENTICATED;
+    case OUTCOME_CUT:
+        return STATUS_CUT_OFF;
+    case OUTCOME_LOCAL:
+        return STATUS_LOCAL;
+    case OUTCOME_FAR:
+        return STATUS_REMOTE;
+    }
+    return STATUS_INTERNAL;
+}
+
+/* Each line of the text is a line of its own. */
+static void say_lines(const char *text)
+{
+    while (*text != '\0') {
+        size_t n = strcspn(text, "\n");
+        say_error("%.*s", (int)n, text);
+        text += n + (text[n] == '\n');
+    }
+}
+
+void program_told(void *program, enum outcome outcome, const char *text)
+{
+    struct program *p = program;
+
+    if (p->options.progress && p->counts != NULL)
+        show_progress(p, true);
+    if (p->signal == 0)
+        say_lines(text);
+    p->status = status_of(outcome);
+    p->over = true;
+    uv_stop(&p->loop.uv);
+}
+
+/* ---- the end
+ * ------------------------------------------------------------------------------------- */
+
+static void close_handle(uv_handle_t *handle)
+{
+    if (handle->loop != NULL && !uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+int program_end(struct program *p)
+{
+    for (int i = 0; i < PROGRAM_SIGNALS; i++)
+        close_handle((uv_handle_t *)&p->signals[i]);
+    close_handle((uv_handle_t *)&p->progress);
+    loop_close(&p->loop);
+    usi_keyring_free(p->ring);
+    usi_crypto_free(p->crypto);
+    library_free(p->library);
+    options_free(&p->options);
+    if (p->signal != 0 && signal(p->signal, SIG_DFL) != SIG_ERR)
+        (void)raise(p->signal); /* the shell sees what ended us */
+    return p->status;
+}

@@ -1,0 +1,57 @@
+/* What listen and connect have in common: options, libraries, keys, loop, messages, signals and the
+ * way out. */
+#ifndef USI_CLI_PROGRAM_H
+#define USI_CLI_PROGRAM_H
+
+#include "apps/outcome.h"
+#include "cli/options.h"
+#include "cli/say.h"
+#include "net/net.h"
+
+struct library;
+
+enum { PROGRAM_SIGNALS = 3 };
+
+struct program {
+    struct options options;
+    enum say_level level;
+    struct library *library;
+    struct usi_crypto *crypto;
+    struct usi_keyring *ring;
+    struct loop loop;
+    struct net net;
+    int ready_fd; /* -f: where the parent waits; -1 else */
+
+    uv_signal_t signals[PROGRAM_SIGNALS];
+    int signal;   /* that ends us; 0: none */
+    bool stopped; /* the first SIGTERM came */
+    /* First SIGTERM of a program that drains; NULL: it ends at once. */
+    void (*stop)(void *app);
+    /* For --progress; NULL: none. */
+    void (*counts)(void *app, uint64_t *sent, uint64_t *received);
+    void *app;
+    uv_timer_t progress;
+    uint64_t progress_begun;
+
+    bool over;
+    int status;
+};
+
+/* Parses, forks for -f, loads, reads keys and makes the loop. -1: go on; else the exit status
+ * (everything was said). After -1, program_end. */
+int program_begin(struct program *p, enum options_command command, int argc, char **argv);
+
+/* Everything that others may wait for is there: for -f the parent may go. */
+void program_ready(struct program *p);
+
+/* Runs the loop until an outcome is told or a signal ends it. */
+void program_run(struct program *p);
+
+/* An outcome_told for apps, whose owner is the program: says what it was and stops the loop. */
+void program_told(void *program, enum outcome outcome, const char *text);
+
+/* Frees all. Returns the exit status, or does not return: ended by the signal that ended it. The
+ * app must have been freed before. */
+int program_end(struct program *p);
+
+#endif

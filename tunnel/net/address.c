@@ -1,0 +1,330 @@
+#include "net/address.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* A piece of the text that is being parsed. */
+struct span {
+    const char *start;
+    size_t length;
+};
+
+/* What stands before the port, and the port, not judged yet. Neither points to a copy. */
+struct parts {
+    struct span host, port;
+    bool has_host, has_port, brackets;
+};
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_host_character(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '-' ||
+           c == '.' || c == '_';
+}
+
+static bool all_digits(struct span span)
+{
+    for (size_t i = 0; i < span.length; i++)
+        if (!is_digit(span.start[i]))
+            return false;
+    return span.length > 0;
+}
+
+static bool is_unix(const char *text)
+{
+    return strncmp(text, "unix:", 5) == 0;
+}
+
+static size_t count_colons(const char *text)
+{
+    size_t count = 0;
+    for (; *text != '\0'; text++)
+        count += *text == ':';
+    return count;
+}
+
+int address_family(const char *host)
+{
+    unsigned char octets[sizeof(struct in6_addr)];
+    char bare[INET6_ADDRSTRLEN];
+    size_t length = strcspn(host, "%");
+
+    if (inet_pton(AF_INET, host, octets) == 1)
+        return AF_INET;
+    if (length >= sizeof bare)
+        return AF_UNSPEC;
+    memcpy(bare, host, length);
+    bare[length] = '\0';
+    if (inet_pton(AF_INET6, bare, octets) != 1)
+        return AF_UNSPEC;
+    if (host[length] == '%') {
+        const char *scope = host + length + 1;
+        if (*scope == '\0')
+            return AF_UNSPEC;
+        for (; *scope != '\0'; scope++)
+            if (!is_host_character(*scope))
+                return AF_UNSPEC;
+    }
+    return AF_INET6;
+}
+
+static bool is_ipv6(struct span span)
+{
+    char host[ADDRESS_HOST_MAX + 1];
+
+    if (span.length > ADDRESS_HOST_MAX)
+        return false;
+    memcpy(host, span.start, span.length);
+    host[span.length] = '\0';
+    return address_family(host) == AF_INET6;
+}
+
+/* Splits text at its brackets and its last colon. A bare IPv6 address is all host. */
+static int split(struct parts *parts, const char *text, char *why, size_t size)
+{
+    struct span whole = {text, strlen(text)};
+    const char *colon;
+
+    *parts = (struct parts){0};
+    if (text[0] == '[') {
+        const char *close = strchr(text, ']');
+        if (close == NULL || (close[1] != '\0' && close[1] != ':')) {
+            snprintf(why, size, "\"%.80s\" is not an address: write [IPV6]:PORT", text);
+            return -1;
+        }
+        parts->host = (struct span){text + 1, (size_t)(close - text) - 1};
+        parts->has_host = parts->brackets = true;
+        colon = close[1] == ':' ? close + 1 : NULL;
+    } else if (all_digits(whole)) {
+        parts->port = whole;
+        parts->has_port = true;
+        return 0;
+    } else if (is_ipv6(whole)) {
+        parts->host = whole;
+        parts->has_host = true;
+        return 0;
+    } else {
+        if (count_colons(text) > 1) {
+            snprintf(why, size,
+                     "\"%.80s\" is neither HOST:PORT nor an IPv6 address (with a port: "
+                     "[IPV6]:PORT)",
+                     text);
+            return -1;
+        }
+        colon = strchr(text, ':');
+        parts->host = (struct span){text, colon ? (size_t)(colon - text) : strlen(text)};
+        parts->has_host = true;
+    }
+    if (colon != NULL) {
+        parts->port = (struct span){colon + 1, strlen(colon + 1)};
+        parts->has_port = true;
+    }
+    return 0;
+}
+
+static int set_port(struct address *out, struct span port, unsigned lowest, const char *text,
+                    char *why, size_t size)
+{
+    unsigned long value = 0;
+
+    for (size_t i = 0; i < port.length && all_digits(port) && value <= UINT16_MAX; i++)
+        value = value * 10 + (unsigned long)(port.start[i] - '0');
+    if (!all_digits(port) || value < lowest || value > UINT16_MAX) {
+        snprintf(why, size, "\"%.*s\" in \"%.80s\" is not a port: a port is a number from %u to %d",
+                 port.length > 40 ? 40 : (int)port.length, port.start, text, lowest, UINT16_MAX);
+        return -1;
+    }
+    out->port = (uint16_t)value;
+    return 0;
+}
+
+static int set_host(struct address *out, struct span host, bool brackets, const char *text,
+                    char *why, size_t size)
+{
+    bool ipv6 = is_ipv6(host);
+
+    if (host.length == 0) {
+        snprintf(why, size, "\"%.80s\" has no host", text);
+        return -1;
+    }
+    if (host.length > ADDRESS_HOST_MAX) {
+        snprintf(why, size, "\"%.80s...\" is too long: a host has at most %d characters", text,
+                 ADDRESS_HOST_MAX);
+        return -1;
+    }
+    if (brackets && !ipv6) {
+        snprintf(why, size, "\"%.80s\": brackets are for an IPv6 address", text);
+        return -1;
+    }
+    for (size_t i = 0; i < host.length && !ipv6; i++) {
+        if (!is_host_character(host.start[i]) || host.start[0] == '-') {
+            snprintf(why, size,
+                     "\"%.80s\" is not an address: a host has letters, digits, dots, hyphens and "
+                     "underlines",
+                     text);
+            return -1;
+        }
+    }
+    memcpy(out->host, host.start, host.length);
+    out->host[host.length] = '\0';
+    return 0;
+}
+
+static void set_text(struct address *out)
+{
+    if (out->kind == ADDRESS_UNIX)
+        snprintf(out->text, sizeof out->text, "unix:%s", out->path);
+    else if (strchr(out->host, ':') != NULL)
+        snprintf(out->text, sizeof out->text, "[%s]:%u", out->host, (unsigned)out->port);
+    else
+        snprintf(out->text, sizeof out->text, "%s:%u", out->host, (unsigned)out->port);
+}
+
+static int parse_unix(struct address *out, const char *text, char *why, size_t size)
+{
+    const char *path = text + strlen("unix:");
+    size_t length = strlen(path);
+
+    if (length == 0) {
+        snprintf(why, size, "\"unix:\" has no path: unix:PATH");
+        return -1;
+    }
+    if (length > ADDRESS_PATH_MAX) {
+        snprintf(why, size,
+                 "\"%.80s...\" is too long: the path of a Unix socket has at most %d "
+                 "octets",
+                 text, ADDRESS_PATH_MAX);
+        return -1;
+    }
+    *out = (struct address){.kind = ADDRESS_UNIX};
+    memcpy(out->path, path, length + 1);
+    set_text(out);
+    return 0;
+}
+
+/* What a form of address allows, and what it fills in. */
+struct form {
+    const char *default_host; /* NULL: the host must be there */
+    bool default_port;        /* ADDRESS_DEFAULT_PORT where none is given; else it must be there */
+    unsigned lowest_port;
+};
+
+static int parse(struct address *out, const char *text, const struct form *form, char *why,
+                 size_t size)
+{
+    struct parts parts;
+
+    if (is_unix(text))
+        return parse_unix(out, text, why, size);
+    if (split(&parts, text, why, size) < 0)
+        return -1;
+    *out = (struct address){.kind = ADDRESS_TCP, .port = ADDRESS_DEFAULT_PORT};
+    if (!parts.has_host) {
+        if (form->default_host == NULL) {
+            snprintf(why, size, "\"%.80s\" has no host: HOST:PORT, [IPV6]:PORT or unix:PATH", text);
+            return -1;
+        }
+        parts.host = (struct span){form->default_host, strlen(form->default_host)};
+    }
+    if (set_host(out, parts.host, parts.brackets, text, why, size) < 0)
+        return -1;
+    if (!parts.has_port && (!form->default_port || parts.brackets)) {
+        snprintf(why, size, "\"%.80s\" has no port: %s", text,
+                 is_ipv6(parts.host) ? "[IPV6]:PORT" : "HOST:PORT");
+        return -1;
+    }
+    if (parts.has_port && set_port(out, parts.port, form->lowest_port, text, why, size) < 0)
+        return -1;
+    set_text(out);
+    return 0;
+}
+
+int address_parse_listen(struct address *out, const char *text, char *why, size_t size)
+{
+    static const struct form form = {.default_host = "::", .lowest_port = 0};
+
+    char preset[16];
+
+    snprintf(preset, sizeof preset, "%d", ADDRESS_DEFAULT_PORT);
+    return parse(out, text == NULL || text[0] == '\0' ? preset : text, &form, why, size);
+}
+
+int address_parse_connect(struct address *out, const char *text, char *why, size_t size)
+{
+    static const struct form form = {
+        .default_host = "localhost", .default_port = true, .lowest_port = 1};
+
+    if (text == NULL || text[0] == '\0')
+        text = "localhost";
+    return parse(out, text, &form, why, size);
+}
+
+int address_parse_target(struct address *out, const char *text, char *why, size_t size)
+{
+    static const struct form form = {.lowest_port = 1};
+
+    return parse(out, text, &form, why, size);
+}
+
+int address_parse_host_port(struct address *out, const char *host, const char *port, char *why,
+                            size_t size)
+{
+    struct span span = {host, strlen(host)};
+
+    if (is_unix(host) || host[0] == '[' || all_digits(span) ||
+        (strchr(host, ':') != NULL && !is_ipv6(span))) {
+        snprintf(why, size, "\"%.80s\" is not a host: as two words an address is HOST PORT", host);
+        return -1;
+    }
+    *out = (struct address){.kind = ADDRESS_TCP};
+    if (set_host(out, span, false, host, why, size) < 0 ||
+        set_port(out, (struct span){port, strlen(port)}, 1, port, why, size) < 0)
+        return -1;
+    set_text(out);
+    return 0;
+}
+
+/* The forms of -L and -R that name a target: PORT:HOST:PORT, BIND:PORT:HOST:PORT, with unix:PATH in
+ * the place of either pair, and any form with /udp at its end. */
+static bool names_target_or_udp(const char *text)
+{
+    size_t length = strlen(text), colons = 0;
+    bool inside = false;
+
+    if (is_unix(text))
+        return strchr(text + strlen("unix:"), ':') != NULL;
+    if (length > 4 && strcmp(text + length - 4, "/udp") == 0)
+        return true;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '[' || text[i] == ']')
+            inside = text[i] == '[';
+        if (text[i] != ':' || inside)
+            continue;
+        if (i == 0 || text[i + 1] == '\0' || text[i + 1] == ':')
+            return false;
+        if (is_unix(text + i + 1))
+            return true;
+        colons++;
+    }
+    return colons == 2 || colons == 3;
+}
+
+int address_parse_local(struct address *out, const char *text, char *why, size_t size)
+{
+    static const struct form form = {.default_host = "localhost", .lowest_port = 0};
+
+    if (!is_ipv6((struct span){text, strlen(text)}) && names_target_or_udp(text)) {
+        snprintf(why, size,
+                 "\"%.80s\": a target or /udp, not yet; write PORT or BIND:PORT, and --forward on "
+                 "the far side decides",
+                 text);
+        return -1;
+    }
+    return parse(out, text, &form, why, size);
+}

@@ -1,0 +1,33 @@
+/* Handshakes that are not finished: so many at most, in all and from one source, that strangers
+ * cannot use up what those with a key need. One too many closes the oldest, which is the likeliest
+ * to be theirs. */
+#ifndef USI_NET_GATE_H
+#define USI_NET_GATE_H
+
+#include "net/link.h"
+
+enum { GATE_ALL = 512, GATE_SOURCE = 128 };
+
+/* Embedded in whatever has the link. */
+struct gate_entry {
+    struct gate_entry *older, *newer;
+    struct link *link;
+    bool inside;
+};
+
+struct gate {
+    struct gate_entry *oldest, *newest;
+    unsigned count;
+};
+
+/* link begins its handshake. May cut an older one (LINK_SILENT). */
+void gate_enter(struct gate *gate, struct gate_entry *entry, struct link *link);
+
+/* It is over, one way or the other. Twice is fine. */
+void gate_leave(struct gate *gate, struct gate_entry *entry);
+
+/* How many connections of `descriptors` descriptors each fit under the process's limit, with some
+ * left over for everything else; at least 1. */
+unsigned gate_connections_max(unsigned descriptors);
+
+#endif

@@ -1,0 +1,578 @@
+#include "net/link.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum state {
+    STARTING,  /* made, nothing moved yet */
+    UP,        /* handshake or later */
+    FINISHING, /* nothing but what waits goes out, and what comes in is dropped, until the peer's
+                  end */
+    CLOSING    /* handles are closing */
+};
+
+struct link {
+    const struct net *net;
+    struct sock *sock;
+    struct usi_channel *channel;
+    enum link_side side;
+    const struct link_handler *handler;
+    void *owner;
+    enum state state;
+    struct link_end end;
+
+    bool authenticated;
+    bool paused;  /* by link_pause */
+    bool reading; /* uv_read_start is in force */
+    bool shut;    /* end of file was sent */
+    unsigned open_handles;
+
+    struct writer out;
+    uv_shutdown_t shutdown;
+    uv_timer_t timer;
+    uint64_t handshake_by, finish_by; /* ms of the loop's clock; UINT64_MAX: not now */
+    uint64_t active_at;
+
+    struct block *in; /* where data is opened to; NULL while none is half way in */
+    struct usi_buffer to;
+    size_t told; /* of to.used: what the owner has */
+
+    char peer[SOCK_TEXT];
+    char source[SOCK_TEXT];
+};
+
+static uint64_t now_of(const struct link *l)
+{
+    return uv_now(&l->net->loop->uv);
+}
+
+static void out_changed(void *owner);
+static void arm(struct link *l);
+
+/* ---- life
+ * ---------------------------------------------------------------------------------------- */
+
+struct link *link_new(const struct net *net, struct sock *sock, enum link_side side,
+                      const struct link_handler *handler, void *owner)
+{
+    struct link *l = calloc(1, sizeof *l);
+    int result = UV_ENOMEM;
+
+    if (l != NULL) {
+        uv_update_time(&net->loop->uv);
+        uint64_t now = uv_now(&net->loop->uv);
+        result = side == LINK_CONNECTOR
+                     ? usi_channel_connect(&l->channel, net->crypto, net->ring, &net->settings, now)
+                     : usi_channel_listen(&l->channel, net->crypto, net->ring, &net->settings, now);
+    }
+    if (result == 0)
+        result = uv_timer_init(&net->loop->uv, &l->timer);
+    if (result != 0) {
+        if (l != NULL)
+            usi_channel_free(l->channel);
+        free(l);
+        sock_close(sock, NULL, NULL);
+        return NULL;
+    }
+    l->net = net;
+    l->sock = sock;
+    l->side = side;
+    l->handler = handler;
+    l->owner = owner;
+    l->handshake_by = UINT64_MAX;
+    l->finish_by = UINT64_MAX;
+    l->open_handles = 2;
+    l->timer.data = l;
+    writer_init(&l->out, net->loop, out_changed, l);
+    writer_to_stream(&l->out, &sock->uv.stream);
+    sock_tune(sock);
+    sock_peer(sock, l->peer);
+    sock_source(sock, l->source);
+    return l;
+}
+
+void link_set_handler(struct link *l, const struct link_handler *handler, void *owner)
+{
+    l->handler = handler;
+    l->owner = owner;
+}
+
+struct usi_channel *link_channel(struct link *l)
+{
+    return l->channel;
+}
+
+const char *link_peer(const struct link *l)
+{
+    return l->peer;
+}
+
+const char *link_source(const struct link *l)
+{
+    return l->source;
+}
+
+static void report_end(const struct link *l)
+{
+    struct usi_counts counts;
+    char text[160];
+
+    link_end_text(&l->end, text, sizeof text);
+    usi_channel_counts(l->channel, &counts);
+    net_report(l->net,
+               (struct report){.type = l->authenticated ? REPORT_ENDED : REPORT_HANDSHAKE_FAILED,
+                               .peer = l->peer,
+                               .text = text,
+                               .sent = counts.sent,
+                               .received = counts.received});
+}
+
+static void handle_closed(struct link *l)
+{
+    if (--l->open_handles > 0)
+        return;
+    writer_drop(&l->out);
+    block_release(l->net->loop, l->in);
+    report_end(l);
+    l->handler->closed(l->owner, &l->end);
+    usi_channel_free(l->channel);
+    free(l);
+}
+
+static void sock_closed(void *owner)
+{
+    handle_closed(owner);
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+    handle_closed(handle->data);
+}
+
+static void close_handles(struct link *l)
+{
+    if (l->state == CLOSING)
+        return;
+    l->state = CLOSING;
+    uv_close((uv_handle_t *)&l->timer, timer_closed);
+    sock_close(l->sock, sock_closed, l);
+}
+
+static void close_with(struct link *l, struct link_end end)
+{
+    if (l->state == CLOSING)
+        return;
+    if (l->state != FINISHING) /* else the end was known before */
+        l->end = end;
+    close_handles(l);
+}
+
+static void close_because(struct link *l, enum link_cause cause, int error)
+{
+    close_with(l, (struct link_end){.cause = cause, .error = error});
+}
+
+void link_cut(struct link *l, enum link_cause cause)
+{
+    close_because(l, cause, 0);
+}
+
+/* ---- sending
+ * ------------------------------------------------------------------------------------- */
+
+/* Nothing waits any more: end of file. */
+static void shut_if_done(struct link *l)
+{
+    if (l->state != FINISHING || l->shut || usi_channel_waiting(l->channel) || writer_busy(&l->out))
+        return;
+    l->shut = true;
+    /* A peer that has gone already is found out by the read. */
+    (void)uv_shutdown(&l->shutdown, &l->sock->uv.stream, NULL);
+}
+
+/* Seals what waits, and octets[0..size-1] behind it, and writes. */
+static void seal_and_write(struct link *l, const uint8_t *octets, size_t size)
+{
+    struct block *block = block_get(l->net->loop);
+    size_t taken = 0, made = 0;
+    int result = USI_ERR_INTERNAL;
+
+    if (block != NULL)
+        result =
+            usi_channel_send(l->channel, octets, size, &taken, block->octets, LOOP_BLOCK, &made);
+    if (result != 0 || taken != size) {
+        block_release(l->net->loop, block);
+        close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
+        return;
+    }
+    /* An error of the socket is not the end yet: the peer may have said why in what it sent before.
+     */
+    (void)writer_put(&l->out, block, block->octets, made);
+    block_release(l->net->loop, block);
+    (void)writer_flush(&l->out);
+}
+
+void link_flush(struct link *l)
+{
+    if (l->state == CLOSING)
+        return;
+    if (usi_channel_waiting(l->channel) && !writer_busy(&l->out) && l->out.error == 0)
+        seal_and_write(l, NULL, 0);
+    shut_if_done(l);
+}
+
+size_t link_room(const struct link *l)
+{
+    return l->state == UP && !writer_busy(&l->out) && l->out.error == 0
+               ? usi_channel_room(l->channel)
+               : 0;
+}
+
+bool link_send(struct link *l, const uint8_t *octets, size_t size)
+{
+    if (l->state != UP)
+        return false;
+    seal_and_write(l, octets, size);
+    l->active_at = now_of(l);
+    /* Time is told after the octets, for which there was room by the time before. */
+    if (usi_channel_tick(l->channel, l->active_at) != 0)
+        close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
+    link_flush(l); /* a rekey may be due now, and there may be no room before it is through */
+    return link_room(l) > 0;
+}
+
+/* Tells an owner that waits to go on. */
+static void feed(struct link *l)
+{
+    if (l->state != UP || !l->authenticated || link_room(l) == 0)
+        return;
+    l->handler->writable(l->owner);
+}
+
+static void out_changed(void *owner)
+{
+    struct link *l = owner;
+
+    link_flush(l);
+    if (l->state == UP && l->authenticated && !writer_busy(&l->out) && l->out.error == 0) {
+        l->handler->writable(l->owner);
+    }
+}
+
+/* ---- receiving
+ * ----------------------------------------------------------------------------------- */
+
+/* Gives the owner the data that is new since the last time. */
+static void tell_data(struct link *l)
+{
+    size_t size = l->to.used - l->told;
+
+    if (size == 0)
+        return;
+    const uint8_t *at = l->to.base + l->told;
+    l->told = l->to.used;
+    l->active_at = now_of(l);
+    l->handler->data(l->owner, l->in, at, size);
+}
+
+static void drop_buffer(struct link *l)
+{
+    block_release(l->net->loop, l->in);
+    l->in = NULL;
+    l->to = (struct usi_buffer){0};
+    l->told = 0;
+}
+
+static bool new_buffer(struct link *l)
+{
+    drop_buffer(l);
+    l->in = block_get(l->net->loop);
+    if (l->in == NULL)
+        return false;
+    l->to = (struct usi_buffer){.base = l->in->octets, .size = LOOP_BLOCK};
+    return true;
+}
+
+static void tell_authenticated(struct link *l)
+{
+    struct usi_counts counts;
+
+    usi_channel_counts(l->channel, &counts);
+    l->authenticated = true;
+    l->handshake_by = UINT64_MAX;
+    net_report(l->net, (struct report){.type = REPORT_AUTHENTICATED,
+                                       .peer = l->peer,
+                                       .text = l->side == LINK_CONNECTOR ? "listener" : "connector",
+                                       .number = counts.key_bits});
+    l->handler->authenticated(l->owner);
+}
+
+static void tell_rekeyed(struct link *l)
+{
+    struct usi_counts counts;
+
+    usi_channel_counts(l->channel, &counts);
+    net_report(l->net,
+               (struct report){.type = REPORT_REKEYED, .peer = l->peer, .number = counts.rekeys});
+}
+
+static void tell_bye(struct link *l)
+{
+    struct usi_counts counts;
+
+    usi_channel_counts(l->channel, &counts);
+    if (counts.streams == 0)
+        l->handler->checked(l->owner);
+    else
+        l->handler->bye(l->owner);
+}
+
+static void tell_event(struct link *l, const struct usi_event *event)
+{
+    if (event->type != USI_EVENT_NONE)
+        tell_data(l);
+    if (l->state != UP)
+        return;
+    switch (event->type) {
+    case USI_EVENT_ROOM:
+        if (!new_buffer(l))
+            close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
+        break;
+    case USI_EVENT_KNOCK:
+        net_report(l->net, (struct report){.type = REPORT_KNOCK, .peer = l->peer});
+        l->handler->knocked(l->owner);
+        break;
+    case USI_EVENT_AUTHENTICATED:
+        tell_authenticated(l);
+        break;
+    case USI_EVENT_OPEN:
+        l->handler->opened(l->owner);
+        break;
+    case USI_EVENT_END:
+        l->handler->ended(l->owner);
+        break;
+    case USI_EVENT_CHECK:
+        l->handler->checked(l->owner);
+        break;
+    case USI_EVENT_BYE:
+        tell_bye(l);
+        break;
+    case USI_EVENT_REKEYED:
+        tell_rekeyed(l);
+        break;
+    case USI_EVENT_ABORT:
+        close_with(l, (struct link_end){.cause = LINK_ABORTED, .reason = event->reason});
+        break;
+    case USI_EVENT_NONE:
+        break;
+    }
+}
+
+static void take(struct link *l, const uint8_t *in, size_t size)
+{
+    struct usi_event event;
+    size_t taken;
+    bool news = false;
+
+    if (usi_channel_tick(l->channel, now_of(l)) != 0) {
+        close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
+        return;
+    }
+    while (size > 0 && l->state == UP) {
+        if (l->authenticated && l->in == NULL && !new_buffer(l)) {
+            close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
+            return;
+        }
+        int result = usi_channel_receive(l->channel, in, size, &taken, &l->to, &event);
+        in += taken;
+        size -= taken;
+        if (result != 0) {
+            tell_data(l); /* what came before is authentic: nothing is lost */
+            if (l->state == UP)
+                close_because(l, l->authenticated ? LINK_BROKEN : LINK_FOREIGN, result);
+            break;
+        }
+        news = news || event.type != USI_EVENT_NONE;
+        tell_event(l, &event);
+    }
+    if (l->state == UP)
+        tell_data(l);
+    if (l->authenticated)
+        l->handler->data_done(l->owner);
+    if (l->in != NULL && (l->state != UP || usi_channel_partial(l->channel) == 0))
+        drop_buffer(l);
+    link_flush(l);
+    if (l->state == UP && news) { /* among them a rekey, after which data may go again */
+        arm(l);
+        feed(l);
+    }
+}
+
+/* The peer's end of file, or an error of the socket. */
+static void take_end(struct link *l, int error)
+{
+    struct usi_counts counts;
+
+    usi_channel_counts(l->channel, &counts);
+    if (!l->authenticated)
+        close_because(l, LINK_REFUSED, error);
+    else if (usi_channel_idle(l->channel) && counts.streams > 0)
+        close_because(l, LINK_CLEAN, 0);
+    else
+        close_because(l, LINK_CUT, error);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct link *l = handle->data;
+    size_t want = l->state == UP ? usi_channel_want(l->channel) : SIZE_MAX;
+    size_t most = loop_read_size(l->net->loop);
+
+    (void)suggested;
+    if (want == 0)
+        want = 1; /* it is not the peer's turn: whatever it says is wrong */
+    *buf = uv_buf_init((char *)l->net->loop->read, (unsigned)(want < most ? want : most));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
+{
+    struct link *l = stream->data;
+
+    if (size < 0)
+        take_end(l, sock_end_error(stream, size));
+    else if (size > 0 && l->state == UP)
+        take(l, (const uint8_t *)buf->base, (size_t)size);
+}
+
+static void read_or_not(struct link *l)
+{
+    bool wanted = l->state == FINISHING || (l->state == UP && !l->paused);
+
+    if (wanted == l->reading || l->state == CLOSING)
+        return;
+    l->reading = wanted;
+    l->sock->uv.stream.data = l;
+    if (!wanted) {
+        (void)uv_read_stop(&l->sock->uv.stream);
+        return;
+    }
+    int result = uv_read_start(&l->sock->uv.stream, on_alloc, on_read);
+    if (result != 0)
+        close_because(l, l->authenticated ? LINK_CUT : LINK_REFUSED, result);
+}
+
+void link_pause(struct link *l)
+{
+    l->paused = true;
+    read_or_not(l);
+}
+
+void link_resume(struct link *l)
+{
+    l->paused = false;
+    read_or_not(l);
+}
+
+/* ---- time
+ * ---------------------------------------------------------------------------------------- */
+
+static uint64_t idle_by(const struct link *l)
+{
+    return l->net->idle_ms > 0 && l->authenticated ? l->active_at + l->net->idle_ms : UINT64_MAX;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct link *l = timer->data;
+    uint64_t now = now_of(l);
+
+    if (now >= l->handshake_by) {
+        close_because(l, LINK_SILENT, 0);
+    } else if (now >= l->finish_by) {
+        close_handles(l);
+    } else if (l->state == UP && now >= idle_by(l)) {
+        link_abort(l, USI_REASON_IDLE);
+        l->end.cause = LINK_IDLE;
+    } else if (l->state == UP && usi_channel_tick(l->channel, now) != 0) {
+        close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
+    } else if (l->state == UP) {
+        link_flush(l);
+    }
+    arm(l);
+}
+
+static void arm(struct link *l)
+{
+    if (l->state == CLOSING)
+        return;
+    uint64_t due = least(l->handshake_by, l->finish_by);
+    if (l->state == UP)
+        due = least(due, least(idle_by(l), usi_channel_deadline(l->channel)));
+    if (due == UINT64_MAX) {
+        (void)uv_timer_stop(&l->timer);
+        return;
+    }
+    uint64_t now = now_of(l);
+    (void)uv_timer_start(&l->timer, on_timer, due > now ? due - now : 0, 0);
+}
+
+/* ---- beginning and end
+ * --------------------------------------------------------------------------- */
+
+void link_start(struct link *l)
+{
+    uint64_t now = now_of(l);
+
+    l->state = UP;
+    l->active_at = now;
+    if (l->net->handshake_ms > 0)
+        l->handshake_by = now + l->net->handshake_ms;
+    net_report(l->net, (struct report){.type = l->side == LINK_CONNECTOR ? REPORT_CONNECTED
+                                                                         : REPORT_ACCEPTED,
+                                       .peer = l->peer});
+    arm(l);
+    link_flush(l);
+    read_or_not(l);
+}
+
+static void finish(struct link *l)
+{
+    l->state = FINISHING;
+    l->handshake_by = UINT64_MAX;
+    l->finish_by = now_of(l) + l->net->drain_ms;
+    link_flush(l);
+    arm(l);
+    read_or_not(l);
+}
+
+void link_expect(struct link *l, uint64_t ms)
+{
+    l->handshake_by = ms > 0 ? now_of(l) + ms : UINT64_MAX;
+    arm(l);
+}
+
+void link_finish(struct link *l)
+{
+    if (l->state != UP)
+        return;
+    l->end = (struct link_end){.cause = LINK_CLEAN};
+    finish(l);
+}
+
+void link_abort(struct link *l, enum usi_reason reason)
+{
+    if (l->state != UP)
+        return;
+    const struct link_end end = {.cause = LINK_GAVE_UP, .reason = (uint8_t)reason};
+    if (!l->authenticated || usi_channel_abort(l->channel, (uint8_t)reason) != 0) {
+        close_with(l, end);
+        return;
+    }
+    l->end = end;
+    finish(l);
+}

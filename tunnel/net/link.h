@@ -1,0 +1,94 @@
+/* A channel on a socket: libusi's octets in and out, its clock, back-pressure and an orderly end.
+ */
+#ifndef USI_NET_LINK_H
+#define USI_NET_LINK_H
+
+#include "net/net.h"
+#include "net/sock.h"
+#include "net/writer.h"
+
+struct link;
+
+enum link_side { LINK_CONNECTOR, LINK_LISTENER };
+
+/* Why a link has ended. */
+enum link_cause {
+    LINK_CLEAN,   /* between streams, as agreed */
+    LINK_REFUSED, /* closed before it was authenticated, by the peer */
+    LINK_SILENT,  /* not authenticated in time */
+    LINK_FOREIGN, /* the peer's first octets are not USI's, or not by a holder of the key; error
+                     says which */
+    LINK_CUT,     /* closed or reset by the peer or the network in the middle */
+    LINK_BROKEN,  /* an authenticated peer's records do not hold; error says how */
+    LINK_ABORTED, /* the peer gave up; reason says why */
+    LINK_GAVE_UP, /* we did; reason says why */
+    LINK_IDLE     /* nothing moved for net->idle_ms */
+};
+
+struct link_end {
+    enum link_cause cause;
+    int error; /* enum usi_error, or a negative libuv error for LINK_CUT and LINK_REFUSED; may be 0
+                */
+    uint8_t reason; /* enum usi_reason */
+};
+
+/* Called from the loop; any may end the link by link_abort, link_cut or link_finish. */
+struct link_handler {
+    void (*knocked)(void *owner); /* listener: message 1 is by a holder of the key */
+    void (*authenticated)(void *owner);
+    void (*opened)(void *owner);  /* listener: a stream begins */
+    void (*checked)(void *owner); /* listener: --check; connector: its answer */
+    /* Octets of the stream, in block; hold the block or put it to a writer to keep them. */
+    void (*data)(void *owner, struct block *block, const uint8_t *at, size_t size);
+    void (*data_done)(void *owner); /* no more for now: flush */
+    void (*ended)(void *owner);     /* the peer's direction is complete */
+    void (*bye)(void *owner);       /* it has written ours out */
+    void (*writable)(void *owner);  /* after link_send answered false, or the room was 0: go on */
+    /* The last call: the link is freed when it returns. */
+    void (*closed)(void *owner, const struct link_end *end);
+};
+
+/* Takes sock over (also on failure, when it is closed). NULL when out of memory or libcrypto fails.
+ * The handshake begins with link_start. */
+struct link *link_new(const struct net *net, struct sock *sock, enum link_side side,
+                      const struct link_handler *handler, void *owner);
+void link_start(struct link *link);
+
+/* Whose calls the handler's are from now on. */
+void link_set_handler(struct link *link, const struct link_handler *handler, void *owner);
+
+/* The channel, to look at and to open, end, ...; link_flush then sends what that made. */
+struct usi_channel *link_channel(struct link *link);
+void link_flush(struct link *link);
+
+/* Data that may go now; 0: wait for `writable`. */
+size_t link_room(const struct link *link);
+
+/* Seals and sends octets, at most link_room(). False: enough for now, wait for `writable`. */
+bool link_send(struct link *link, const uint8_t *octets, size_t size);
+
+/* Stops taking octets from the peer, and goes on. Paused or not, a link that is closed is told in
+ * the end. */
+void link_pause(struct link *link);
+void link_resume(struct link *link);
+
+/* An answer is due within ms (0: whenever); else the link ends as LINK_SILENT. */
+void link_expect(struct link *link, uint64_t ms);
+
+/* Between streams: sends what waits, then end of file, waits for the peer's (at most drain_ms),
+ * closes. */
+void link_finish(struct link *link);
+
+/* Gives the stream up: tells the peer why, then closes like link_finish, reading nothing more. */
+void link_abort(struct link *link, enum usi_reason reason);
+
+/* Closes at once. end.cause is what `closed` will be told. */
+void link_cut(struct link *link, enum link_cause cause);
+
+const char *link_peer(const struct link *link);
+const char *link_source(const struct link *link);
+
+/* A line for messages: what a link_end means. */
+void link_end_text(const struct link_end *end, char *text, size_t size);
+
+#endif

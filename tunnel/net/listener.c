@@ -1,0 +1,374 @@
+#include "net/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+    BACKLOG = 4096,
+    SOCKETS_MAX = 8,
+    PORT_TRIES = 16,
+    /* Connections taken in one turn of the loop: those before get to say who they are first. */
+    BURST = 32
+};
+
+struct slot {
+    struct sock *sock;
+    bool waits; /* a connection was announced and not taken */
+    struct listener *listener;
+};
+
+struct listener {
+    const struct net *net;
+    void (*waiting)(void *owner);
+    void *owner;
+    unsigned taken;   /* in this turn */
+    uv_timer_t *turn; /* ends it; outlives the listener until libuv has closed it */
+    unsigned count;
+    struct slot slot[SOCKETS_MAX];
+    bool is_unix;
+    char path[ADDRESS_PATH_MAX + 1];
+    dev_t device;
+    ino_t inode;
+};
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    struct slot *slot = stream->data;
+    struct listener *l = slot->listener;
+
+    if (status < 0) {
+        net_report(l->net, (struct report){.type = REPORT_WARNING,
+                                           .peer = "a connection was turned away",
+                                           .text = uv_strerror(status)});
+        return;
+    }
+    slot->waits = true;
+    if (l->taken < BURST)
+        l->waiting(l->owner);
+}
+
+static void on_turn(uv_timer_t *timer)
+{
+    struct listener *l = timer->data;
+
+    l->taken = 0;
+    listener_again(l);
+}
+
+/* Listens on a bound descriptor, which is used up. */
+static int add_socket(struct listener *l, int fd, bool is_tcp)
+{
+    struct slot *slot = &l->slot[l->count];
+    struct sock *sock = sock_new(l->net->loop, is_tcp);
+    int result = UV_ENOMEM;
+
+    if (sock != NULL)
+        result = is_tcp ? uv_tcp_open(&sock->uv.tcp, fd) : uv_pipe_open(&sock->uv.pipe, fd);
+    if (result != 0) {
+        (void)close(fd);
+        if (sock != NULL)
+            sock_close(sock, NULL, NULL);
+        return result;
+    }
+    *slot = (struct slot){.sock = sock, .listener = l};
+    sock->uv.handle.data = slot;
+    result = uv_listen(&sock->uv.stream, BACKLOG, on_connection);
+    if (result != 0) {
+        sock_close(sock, NULL, NULL);
+        return result;
+    }
+    l->count++;
+    return 0;
+}
+
+/* ---- TCP ---- */
+
+static in_port_t *port_of(struct sockaddr *address)
+{
+    return address->sa_family == AF_INET6 ? &((struct sockaddr_in6 *)address)->sin6_port
+                                          : &((struct sockaddr_in *)address)->sin_port;
+}
+
+/* A socket bound to the address, with the port that the kernel gave in *address; or a negative
+ * errno. */
+static int bind_tcp(struct sockaddr *address, socklen_t size, bool dual)
+{
+    const int yes = 1, v6only = dual ? 0 : 1;
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0)
+        return -errno;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
+        (address->sa_family == AF_INET6 &&
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only) != 0) ||
+        bind(fd, address, size) != 0 || getsockname(fd, address, &size) != 0) {
+        int error = -errno;
+        (void)close(fd);
+        return error;
+    }
+    return fd;
+}
+
+static void report_listening(const struct listener *l, struct sockaddr *address)
+{
+    char host[64] = "?", text[96];
+    unsigned port = ntohs(*port_of(address));
+
+    if (address->sa_family == AF_INET6) {
+        (void)uv_ip6_name((const struct sockaddr_in6 *)address, host, sizeof host);
+        (void)snprintf(text, sizeof text, "[%s]:%u", host, port);
+    } else {
+        (void)uv_ip4_name((const struct sockaddr_in *)address, host, sizeof host);
+        (void)snprintf(text, sizeof text, "%s:%u", host, port);
+    }
+    net_report(l->net, (struct report){.type = REPORT_LISTENING, .peer = text});
+}
+
+/* Binds and listens on one address, on `port` (network order) unless it is 0. 0 or a negative
+ * errno. */
+static int listen_on(struct listener *l, const struct addrinfo *info, bool dual, in_port_t *port)
+{
+    struct sockaddr_storage address;
+    struct sockaddr *generic = (struct sockaddr *)&address;
+
+    memcpy(&address, info->ai_addr, info->ai_addrlen);
+    if (*port != 0)
+        *port_of(generic) = *port;
+    int fd = bind_tcp(generic, info->ai_addrlen, dual);
+    if (fd < 0)
+        return fd;
+    int result = add_socket(l, fd, true);
+    if (result == 0)
+        *port = *port_of(generic);
+    return result;
+}
+
+static void close_all(struct listener *l)
+{
+    for (unsigned i = 0; i < l->count; i++)
+        sock_close(l->slot[i].sock, NULL, NULL);
+    l->count = 0;
+}
+
+/* All addresses of a name on one port. Those that this machine does not have are passed over as
+ * long as one is left. */
+static int listen_on_all(struct listener *l, const struct addrinfo *list, bool dual)
+{
+    in_port_t port = 0;
+    int result = UV_EADDRNOTAVAIL;
+
+    for (const struct addrinfo *i = list; i != NULL && l->count < SOCKETS_MAX; i = i->ai_next) {
+        int error = listen_on(l, i, dual, &port);
+        if (error == 0)
+            continue;
+        result = error;
+        if (error != UV_EADDRNOTAVAIL && error != UV_EAFNOSUPPORT) {
+            close_all(l);
+            return error;
+        }
+    }
+    return l->count > 0 ? 0 : result;
+}
+
+static int resolve(const struct address *address, int family, struct addrinfo **list, char *why,
+                   size_t size)
+{
+    struct addrinfo hints = {
+        .ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    char port[8];
+
+    (void)snprintf(port, sizeof port, "%u", (unsigned)address->port);
+    int result = getaddrinfo(address->host, port, &hints, list);
+    if (result != 0)
+        (void)snprintf(why, size, "cannot listen on %s: %s", address->text, gai_strerror(result));
+    return result;
+}
+
+static int listen_tcp(struct listener *l, const struct address *address, int family, char *why,
+                      size_t size)
+{
+    struct address wanted = *address;
+    struct addrinfo *list = NULL;
+    bool any = strcmp(address->host, "::") == 0;
+    bool dual = any && family == AF_UNSPEC;
+    int result = UV_EADDRINUSE;
+
+    if (any && family == AF_INET)
+        (void)snprintf(wanted.host, sizeof wanted.host, "0.0.0.0");
+    if (resolve(&wanted, family, &list, why, size) != 0)
+        return -1;
+    /* A port of the kernel's choice is free on the first address, but perhaps not on the second. */
+    for (int i = 0; i < PORT_TRIES && result == UV_EADDRINUSE; i++) {
+        result = listen_on_all(l, list, dual);
+        if (address->port != 0)
+            break;
+    }
+    freeaddrinfo(list);
+    if (dual && result == UV_EAFNOSUPPORT) /* a kernel without IPv6 */
+        return listen_tcp(l, address, AF_INET, why, size);
+    if (result != 0) {
+        (void)snprintf(why, size, "cannot listen on %s: %s%s", address->text, uv_strerror(result),
+                       result == UV_EADDRINUSE ? "; choose another port, or 0 for any" : "");
+        return -1;
+    }
+    for (unsigned i = 0; i < l->count; i++) {
+        struct sockaddr_storage bound;
+        int bound_size = sizeof bound;
+        if (uv_tcp_getsockname(&l->slot[i].sock->uv.tcp, (struct sockaddr *)&bound, &bound_size) ==
+            0)
+            report_listening(l, (struct sockaddr *)&bound);
+    }
+    return 0;
+}
+
+/* ---- Unix ---- */
+
+/* Is nobody there any more? Only a socket that refuses counts as stale. */
+static bool stale(const struct sockaddr_un *address)
+{
+    struct stat found;
+    int fd = -1;
+    bool answer = false;
+
+    if (lstat(address->sun_path, &found) != 0 || !S_ISSOCK(found.st_mode))
+        return false;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
+    answer = connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
+             errno == ECONNREFUSED;
+    (void)close(fd);
+    return answer;
+}
+
+static int bind_unix(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    /* 0600 from the first moment: the socket's own mode is what bind gives the file. */
+    mode_t before = umask(0177);
+    int result = bind(fd, (const struct sockaddr *)address, sizeof *address);
+    int error = -errno;
+    (void)umask(before);
+    if (result != 0) {
+        (void)close(fd);
+        return error;
+    }
+    return fd;
+}
+
+static int listen_unix(struct listener *l, const struct address *address, char *why, size_t size)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    struct stat made;
+
+    (void)snprintf(name.sun_path, sizeof name.sun_path, "%s", address->path);
+    int fd = bind_unix(&name);
+    if (fd == -EADDRINUSE && stale(&name) && unlink(name.sun_path) == 0)
+        fd = bind_unix(&name);
+    int result = fd;
+    if (fd >= 0) {
+        l->is_unix = true;
+        memcpy(l->path, address->path, sizeof l->path);
+        if (stat(name.sun_path, &made) == 0) {
+            l->device = made.st_dev;
+            l->inode = made.st_ino;
+        }
+        result = add_socket(l, fd, false);
+    }
+    if (result != 0) {
+        (void)snprintf(why, size, "cannot listen on %s: %s", address->text,
+                       result == UV_EADDRINUSE ? "somebody answers there, or it is not a socket"
+                                               : uv_strerror(result));
+        return -1;
+    }
+    net_report(l->net, (struct report){.type = REPORT_LISTENING, .peer = address->text});
+    return 0;
+}
+
+/* ---- both ---- */
+
+struct listener *listener_new(const struct net *net, const struct address *address,
+                              const struct listener_options *options, void (*waiting)(void *owner),
+                              void *owner, char *why, size_t size)
+{
+    struct listener *l = calloc(1, sizeof *l);
+
+    if (l == NULL || (l->turn = calloc(1, sizeof *l->turn)) == NULL ||
+        uv_timer_init(&net->loop->uv, l->turn) != 0) {
+        (void)snprintf(why, size, "out of memory");
+        if (l != NULL)
+            free(l->turn);
+        free(l);
+        return NULL;
+    }
+    l->turn->data = l;
+    l->net = net;
+    l->waiting = waiting;
+    l->owner = owner;
+    int result = address->kind == ADDRESS_UNIX ? listen_unix(l, address, why, size)
+                                               : listen_tcp(l, address, options->family, why, size);
+    if (result != 0) {
+        listener_close(l);
+        return NULL;
+    }
+    return l;
+}
+
+struct sock *listener_accept(struct listener *l)
+{
+    if (l->taken >= BURST)
+        return NULL;
+    for (unsigned i = 0; i < l->count; i++) {
+        struct slot *slot = &l->slot[i];
+        if (!slot->waits)
+            continue;
+        struct sock *sock = sock_new(l->net->loop, slot->sock->is_tcp);
+        if (sock == NULL)
+            return NULL;
+        slot->waits = false;
+        if (uv_accept(&slot->sock->uv.stream, &sock->uv.stream) == 0) {
+            if (l->taken++ == 0)
+                (void)uv_timer_start(l->turn, on_turn, 0, 0);
+            return sock;
+        }
+        sock_close(sock, NULL, NULL);
+    }
+    return NULL;
+}
+
+void listener_again(struct listener *l)
+{
+    for (unsigned i = 0; i < l->count; i++)
+        if (l->slot[i].waits && l->taken < BURST)
+            l->waiting(l->owner);
+}
+
+static void turn_gone(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+void listener_close(struct listener *l)
+{
+    struct stat found;
+
+    if (l == NULL)
+        return;
+    close_all(l);
+    uv_close((uv_handle_t *)l->turn, turn_gone);
+    /* The file is removed only if it is still ours. */
+    if (l->is_unix && lstat(l->path, &found) == 0 && found.st_dev == l->device &&
+        found.st_ino == l->inode)
+        (void)unlink(l->path);
+    free(l);
+}

@@ -1,0 +1,33 @@
+/* Sockets that accept. One address of the command line may be several of the kernel's: localhost is
+ * ::1 and 127.0.0.1. */
+#ifndef USI_NET_LISTENER_H
+#define USI_NET_LISTENER_H
+
+#include "net/address.h"
+#include "net/net.h"
+#include "net/sock.h"
+
+struct listener;
+
+struct listener_options {
+    int family; /* AF_UNSPEC, AF_INET or AF_INET6 */
+};
+
+/* Resolves, binds and listens, and reports REPORT_LISTENING for every socket. waiting(owner) is
+ * called from the loop when connections wait to be taken by listener_accept: for each, once. A
+ * connection that is not taken waits in the kernel; listener_again asks for it again. NULL with one
+ * line in why[size] on failure: a port in use, a name that is unknown, ... */
+struct listener *listener_new(const struct net *net, const struct address *address,
+                              const struct listener_options *options, void (*waiting)(void *owner),
+                              void *owner, char *why, size_t size);
+
+/* The next connection that waits; NULL when none does, or it has gone, or no memory is left. */
+struct sock *listener_accept(struct listener *listener);
+
+/* Calls waiting(owner) for what was not taken. */
+void listener_again(struct listener *listener);
+
+/* Stops listening and frees; removes a Unix socket's file. NULL is fine. */
+void listener_close(struct listener *listener);
+
+#endif

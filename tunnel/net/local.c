@@ -1,0 +1,307 @@
+#include "net/local.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* One of standard input and output. */
+struct half {
+    int fd;         /* a duplicate of 0 or 1; -1: none */
+    int flags;      /* its file status flags before libuv; -1: nothing to put back */
+    bool is_stream; /* the handle is open, and owns fd */
+    bool open;
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_pipe_t pipe;
+        uv_tty_t tty;
+        uv_tcp_t tcp;
+    } uv;
+};
+
+struct local {
+    const struct net *net;
+    struct sock *sock; /* or: */
+    char peer[SOCK_TEXT];
+    struct half in, out;
+    bool terminal;
+    struct reader reader;
+    struct writer writer;
+    uv_idle_t keeper; /* never started: its close puts off the end to the loop's next turn */
+    unsigned held;    /* handles that libuv still has */
+    bool closing;
+};
+
+static void no_change(void *owner)
+{
+    (void)owner;
+}
+
+struct local *local_new(const struct net *net)
+{
+    struct local *l = calloc(1, sizeof *l);
+
+    if (l == NULL || uv_idle_init(&net->loop->uv, &l->keeper) != 0) {
+        free(l);
+        return NULL;
+    }
+    l->held = 1;
+    l->net = net;
+    l->in.fd = -1;
+    l->out.fd = -1;
+    reader_init(&l->reader, net->loop, NULL, NULL);
+    writer_init(&l->writer, net->loop, no_change, NULL);
+    return l;
+}
+
+void local_attach(struct local *l, struct sock *sock)
+{
+    l->sock = sock;
+    l->held++;
+    sock_tune(sock);
+    sock_peer(sock, l->peer);
+    reader_from_stream(&l->reader, &sock->uv.stream);
+    writer_to_stream(&l->writer, &sock->uv.stream);
+}
+
+/* ---- standard input and output ---- */
+
+/* The handle for a descriptor that can be polled: 1; 0 for one that cannot (a file); or an error.
+ */
+static int open_stream(struct half *h, uv_loop_t *loop)
+{
+    int result;
+
+    switch (uv_guess_handle(h->fd)) {
+    case UV_TTY: /* reopened by libuv: nobody shares its flags */
+        result = uv_tty_init(loop, &h->uv.tty, h->fd, 0);
+        break;
+    case UV_NAMED_PIPE:
+        result = uv_pipe_init(loop, &h->uv.pipe, 0);
+        if (result == 0)
+            result = uv_pipe_open(&h->uv.pipe, h->fd);
+        break;
+    case UV_TCP:
+        result = uv_tcp_init(loop, &h->uv.tcp);
+        if (result == 0)
+            result = uv_tcp_open(&h->uv.tcp, h->fd);
+        break;
+    default:
+        return 0;
+    }
+    return result == 0 ? 1 : result;
+}
+
+/* Takes descriptor `standard` over: a duplicate of it is used, and /dev/null put in its place. */
+static int open_half(struct half *h, int standard, uv_loop_t *loop)
+{
+    int null;
+
+    h->fd = fcntl(standard, F_DUPFD_CLOEXEC, 3);
+    if (h->fd < 0)
+        return -errno;
+    h->open = true;
+    int result = open_stream(h, loop);
+    if (result < 0)
+        return result;
+    h->is_stream = result == 1;
+    null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0)
+        return -errno;
+    result = dup2(null, standard) < 0 ? -errno : 0;
+    (void)close(null);
+    return result;
+}
+
+struct local *local_stdio(const struct net *net, char *why, size_t size)
+{
+    struct local *l = local_new(net);
+
+    if (l == NULL) {
+        (void)snprintf(why, size, "out of memory");
+        return NULL;
+    }
+    /* Before either is touched: both may be one open file. */
+    l->in.flags = fcntl(STDIN_FILENO, F_GETFL);
+    l->out.flags = fcntl(STDOUT_FILENO, F_GETFL);
+    int result = open_half(&l->in, STDIN_FILENO, &net->loop->uv);
+    if (l->in.is_stream)
+        l->held++;
+    l->terminal = l->in.is_stream && l->in.uv.handle.type == UV_TTY;
+    if (result == 0) {
+        result = open_half(&l->out, STDOUT_FILENO, &net->loop->uv);
+        if (l->out.is_stream)
+            l->held++;
+    }
+    if (result != 0) {
+        (void)snprintf(why, size, "cannot use standard input and output: %s", uv_strerror(result));
+        local_close(l, false);
+        return NULL;
+    }
+    if (l->in.is_stream)
+        reader_from_stream(&l->reader, &l->in.uv.stream);
+    else
+        reader_from_file(&l->reader, l->in.fd);
+    if (l->out.is_stream)
+        writer_to_stream(&l->writer, &l->out.uv.stream);
+    else
+        writer_to_file(&l->writer, l->out.fd);
+    return l;
+}
+
+bool local_is_terminal(const struct local *l)
+{
+    return l->terminal;
+}
+
+const char *local_input_name(const struct local *l)
+{
+    return l->sock != NULL ? l->peer : "standard input";
+}
+
+const char *local_output_name(const struct local *l)
+{
+    return l->sock != NULL ? l->peer : "standard output";
+}
+
+struct reader *local_reader(struct local *l)
+{
+    return &l->reader;
+}
+
+struct writer *local_writer(struct local *l)
+{
+    return &l->writer;
+}
+
+void local_disown(struct local *l)
+{
+    reader_stop(&l->reader);
+    local_set_writer_owner(l, no_change, NULL);
+}
+
+void local_set_writer_owner(struct local *l, void (*changed)(void *owner), void *owner)
+{
+    l->writer.changed = changed;
+    l->writer.owner = owner;
+}
+
+/* ---- the end ---- */
+
+static int close_half(struct local *l, struct half *h);
+
+static void free_if_gone(struct local *l)
+{
+    if (!l->closing || l->held > 0)
+        return;
+    writer_drop(&l->writer);
+    /* A file's read or write in flight needs what it works on. */
+    if (!reader_close(&l->reader) || writer_busy(&l->writer))
+        return;
+    (void)close_half(l, &l->in);
+    (void)close_half(l, &l->out);
+    free(l);
+}
+
+static void writer_landed(void *owner)
+{
+    free_if_gone(owner);
+}
+
+static void reader_landed(void *owner, int error)
+{
+    (void)error;
+    free_if_gone(owner);
+}
+
+static const struct reader_handler closing_handler = {.ended = reader_landed};
+
+static void handle_gone(uv_handle_t *handle)
+{
+    struct local *l = handle->data;
+
+    l->held--;
+    free_if_gone(l);
+}
+
+static void sock_gone(void *owner)
+{
+    struct local *l = owner;
+
+    l->held--;
+    free_if_gone(l);
+}
+
+static void restore_flags(const struct half *h)
+{
+    /* libuv made the open file non-blocking, for everybody who shares it. */
+    if (h->flags >= 0)
+        (void)fcntl(h->fd, F_SETFL, h->flags);
+}
+
+/* 0 or a negative errno of close. A file with a request in flight is left open for it. */
+static int close_half(struct local *l, struct half *h)
+{
+    if (!h->open)
+        return 0;
+    if (!h->is_stream && (h == &l->in ? l->reader.filling : writer_busy(&l->writer)))
+        return 0;
+    h->open = false;
+    restore_flags(h);
+    if (h->is_stream) {
+        bool reopened = h->uv.handle.type == UV_TTY; /* libuv has a descriptor of its own then */
+        h->uv.handle.data = l;
+        uv_close(&h->uv.handle, handle_gone);
+        return reopened && close(h->fd) != 0 ? -errno : 0;
+    }
+    return close(h->fd) == 0 ? 0 : -errno;
+}
+
+static void on_shutdown(uv_shutdown_t *request, int status)
+{
+    (void)status; /* a peer that has gone is found out elsewhere */
+    free(request);
+}
+
+static int shut_stream(uv_stream_t *stream)
+{
+    uv_shutdown_t *request = calloc(1, sizeof *request);
+
+    if (request == NULL)
+        return UV_ENOMEM;
+    int result = uv_shutdown(request, stream, on_shutdown);
+    if (result != 0)
+        free(request);
+    return result == UV_ENOTCONN ? 0 : result;
+}
+
+int local_end_output(struct local *l, bool keep)
+{
+    if (keep)
+        return 0;
+    if (l->sock != NULL)
+        return shut_stream(&l->sock->uv.stream);
+    if (l->out.is_stream && l->out.uv.handle.type == UV_TCP)
+        return shut_stream(&l->out.uv.stream);
+    return close_half(l, &l->out);
+}
+
+void local_close(struct local *l, bool reset)
+{
+    if (l == NULL || l->closing)
+        return;
+    l->closing = true;
+    reader_stop(&l->reader);
+    if (l->sock != NULL && reset)
+        sock_reset(l->sock, sock_gone, l);
+    else if (l->sock != NULL)
+        sock_close(l->sock, sock_gone, l);
+    reader_hand_over(&l->reader, &closing_handler, l);
+    local_set_writer_owner(l, writer_landed, l);
+    (void)close_half(l, &l->in);
+    (void)close_half(l, &l->out);
+    l->keeper.data = l;
+    uv_close((uv_handle_t *)&l->keeper, handle_gone);
+}

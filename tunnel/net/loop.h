@@ -1,0 +1,55 @@
+/* One event loop and what its connections share: the read buffer, and blocks for octets on their
+ * way out. Everything here belongs to the loop's thread. */
+#ifndef USI_NET_LOOP_H
+#define USI_NET_LOOP_H
+
+#include "usi/channel.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+enum {
+    LOOP_READ = 256 * 1024, /* most octets of one read */
+    /* What one read can become: as many records sealed, or opened behind a record that is half way
+       in. */
+    LOOP_BLOCK = LOOP_READ + USI_RECORD_ROOM + USI_SEND_ROOM,
+    LOOP_SPARE = 4,             /* blocks kept for reuse */
+    LOOP_CROWD = 16,            /* blocks on loan from which reads get smaller, */
+    LOOP_READ_CROWD = 32 * 1024 /* so that many slow connections do not add up */
+};
+
+/* Octets that wait to be written. Counted references: the connection that fills a block and the
+ * writers that empty it. */
+struct block {
+    struct block *next;
+    unsigned references;
+    uint8_t octets[LOOP_BLOCK];
+};
+
+struct loop {
+    uv_loop_t uv;
+    struct block *spare;
+    unsigned spare_count;
+    unsigned lent;
+    uint8_t *read; /* LOOP_READ octets */
+};
+
+/* 0 or a negative libuv error. */
+int loop_init(struct loop *loop);
+
+/* Runs what is closing to its end and frees everything. Every handle must be closed or closing.
+ * What the thread pool has not finished by then is left to the end of the process. */
+void loop_close(struct loop *loop);
+
+/* How much to read at once now. */
+size_t loop_read_size(const struct loop *loop);
+
+/* A block with one reference, contents undefined; NULL when out of memory. */
+struct block *block_get(struct loop *loop);
+void block_hold(struct block *block);
+
+/* Gives one reference back. NULL is fine. */
+void block_release(struct loop *loop, struct block *block);
+
+#endif

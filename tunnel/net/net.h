@@ -1,0 +1,50 @@
+/* What every connection of a program shares, and how it tells what happens. */
+#ifndef USI_NET_NET_H
+#define USI_NET_NET_H
+
+#include "net/loop.h"
+#include "usi/channel.h"
+
+/* What can happen, as one typed stream: messages, logs and counters are sinks of it. */
+enum report_type {
+    REPORT_LISTENING,        /* where: text */
+    REPORT_CONNECTED,        /* peer; the connector has sent its challenge and knock */
+    REPORT_ACCEPTED,         /* peer */
+    REPORT_KNOCK,            /* peer; the listener has checked the knock and sent its challenge */
+    REPORT_AUTHENTICATED,    /* peer, number: key bits; text: "connector" or "listener", the peer's
+                                side */
+    REPORT_HANDSHAKE_FAILED, /* peer, text: why */
+    REPORT_REKEYED,          /* peer, number: how many so far */
+    REPORT_ENDED,            /* peer, text: why, sent, received: a channel that was authenticated */
+    REPORT_STREAM_FAILED,    /* peer or target, text: one stream of many failed */
+    REPORT_WARNING           /* text */
+};
+
+struct report {
+    enum report_type type;
+    const char *peer; /* or where */
+    const char *text;
+    uint64_t number, sent, received;
+};
+
+struct reporter {
+    void (*report)(void *sink, const struct report *report);
+    void *sink;
+};
+
+/* Set up once, then read only; one loop's. Times are in ms; 0 means never. */
+struct net {
+    struct loop *loop;
+    const struct usi_crypto *crypto;
+    struct usi_keyring *ring;
+    struct usi_settings settings;
+    uint64_t handshake_ms, idle_ms, drain_ms;
+    struct reporter reporter;
+};
+
+static inline void net_report(const struct net *net, struct report report)
+{
+    net->reporter.report(net->reporter.sink, &report);
+}
+
+#endif

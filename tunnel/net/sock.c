@@ -1,0 +1,129 @@
+#include "net/sock.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { KEEPALIVE_SECONDS = 60, KEEPALIVE_INTERVAL = 15, KEEPALIVE_PROBES = 4 };
+
+struct sock *sock_new(struct loop *loop, bool is_tcp)
+{
+    struct sock *sock = calloc(1, sizeof *sock);
+
+    if (sock == NULL)
+        return NULL;
+    sock->is_tcp = is_tcp;
+    int result =
+        is_tcp ? uv_tcp_init(&loop->uv, &sock->uv.tcp) : uv_pipe_init(&loop->uv, &sock->uv.pipe, 0);
+    if (result != 0) {
+        free(sock);
+        return NULL;
+    }
+    return sock;
+}
+
+void sock_tune(struct sock *sock)
+{
+    static const int interval = KEEPALIVE_INTERVAL, probes = KEEPALIVE_PROBES;
+    uv_os_fd_t fd;
+
+    if (!sock->is_tcp)
+        return;
+    /* None of these is vital: a socket that refuses them still carries data. */
+    (void)uv_tcp_nodelay(&sock->uv.tcp, 1);
+    (void)uv_tcp_keepalive(&sock->uv.tcp, 1, KEEPALIVE_SECONDS);
+    if (uv_fileno(&sock->uv.handle, &fd) == 0) {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+    }
+}
+
+/* The far address as a number; 0 or -1. */
+static int peer_number(const struct sock *sock, char *host, size_t size, unsigned *port, bool *v6)
+{
+    struct sockaddr_storage address;
+    int length = sizeof address;
+
+    if (!sock->is_tcp ||
+        uv_tcp_getpeername(&sock->uv.tcp, (struct sockaddr *)&address, &length) != 0)
+        return -1;
+    *v6 = address.ss_family == AF_INET6;
+    if (*v6) {
+        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&address;
+        *port = ntohs(six->sin6_port);
+        if (IN6_IS_ADDR_V4MAPPED(
+                &six->sin6_addr)) { /* a dual-stack socket's way to say 192.0.2.1 */
+            *v6 = false;
+            return uv_inet_ntop(AF_INET, &six->sin6_addr.s6_addr[12], host, size);
+        }
+        return uv_ip6_name(six, host, size);
+    }
+    *port = ntohs(((const struct sockaddr_in *)&address)->sin_port);
+    return uv_ip4_name((const struct sockaddr_in *)&address, host, size);
+}
+
+void sock_peer(const struct sock *sock, char text[SOCK_TEXT])
+{
+    char host[64];
+    unsigned port = 0;
+    bool v6 = false;
+
+    if (peer_number(sock, host, sizeof host, &port, &v6) != 0)
+        (void)snprintf(text, SOCK_TEXT, "%s", sock->is_tcp ? "a peer that has gone" : "unix");
+    else
+        (void)snprintf(text, SOCK_TEXT, v6 ? "[%s]:%u" : "%s:%u", host, port);
+}
+
+void sock_source(const struct sock *sock, char text[SOCK_TEXT])
+{
+    unsigned port;
+    bool v6;
+
+    if (peer_number(sock, text, SOCK_TEXT, &port, &v6) != 0)
+        text[0] = '\0';
+}
+
+int sock_end_error(const uv_stream_t *stream, ssize_t error)
+{
+    int pending = 0;
+    socklen_t size = sizeof pending;
+    uv_os_fd_t fd;
+
+    if (error != UV_EOF)
+        return (int)error;
+    if (uv_fileno((const uv_handle_t *)stream, &fd) != 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending, &size) != 0) /* a pipe or a terminal */
+        return 0;
+    return -pending;
+}
+
+static void on_close(uv_handle_t *handle)
+{
+    struct sock *sock = (struct sock *)handle; /* its first member; `data` is its user's */
+
+    if (sock->closed != NULL)
+        sock->closed(sock->owner);
+    free(sock);
+}
+
+void sock_close(struct sock *sock, void (*closed)(void *owner), void *owner)
+{
+    sock->closed = closed;
+    sock->owner = owner;
+    uv_close(&sock->uv.handle, on_close);
+}
+
+void sock_reset(struct sock *sock, void (*closed)(void *owner), void *owner)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    uv_os_fd_t fd;
+
+    /* Not uv_tcp_close_reset, which refuses a socket that was shut down; a Unix socket has no
+     * reset. */
+    if (sock->is_tcp && uv_fileno(&sock->uv.handle, &fd) == 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    sock_close(sock, closed, owner);
+}

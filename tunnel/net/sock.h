@@ -1,0 +1,49 @@
+/* A connected stream socket, TCP or Unix. */
+#ifndef USI_NET_SOCK_H
+#define USI_NET_SOCK_H
+
+#include "net/loop.h"
+
+#include <stdbool.h>
+
+enum { SOCK_TEXT = 128 };
+
+/* On the heap, because libuv's handles cannot move; whoever has the pointer owns it and ends it by
+ * sock_close or sock_reset. */
+struct sock {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+    bool is_tcp;
+    void (*closed)(void *owner);
+    void *owner;
+};
+
+/* An unconnected socket for uv_accept or uv_*_connect; NULL when libuv or memory fails. */
+struct sock *sock_new(struct loop *loop, bool is_tcp);
+
+/* For a socket just connected: no delay of small records, and the kernel looks after a peer that
+ * has vanished (keep-alive). */
+void sock_tune(struct sock *sock);
+
+/* The far address, as text for messages: 192.0.2.1:5, [2001:db8::1]:5, or unix. */
+void sock_peer(const struct sock *sock, char text[SOCK_TEXT]);
+
+/* The far address without the port: who counts as one source. Empty for a Unix socket. */
+void sock_source(const struct sock *sock, char text[SOCK_TEXT]);
+
+/* What a stream's end of file really is: libuv takes a reset that comes with the last octets for an
+ * end. error is what libuv said: UV_EOF or an error; 0 for a true end. Any stream will do. */
+int sock_end_error(const uv_stream_t *stream, ssize_t error);
+
+/* Closes and frees; then calls closed(owner), if not NULL. Pending writes are cancelled: drain them
+ * first. */
+void sock_close(struct sock *sock, void (*closed)(void *owner), void *owner);
+
+/* The same, but the far side gets a reset, not an end of file. */
+void sock_reset(struct sock *sock, void (*closed)(void *owner), void *owner);
+
+#endif
