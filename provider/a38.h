@@ -6,8 +6,7 @@
 
 enum { A38_SRES_SIZE = 4, A38_KC_SIZE = 8, A38_RAND_SIZE = 16 };
 
-/* What a card and its network know: copied from parameters, see a38_settings_rules in mac/ and
- * kdf/. */
+/* What a card and its network know, as the parameters of A3 and A8 say it. */
 struct a38_subscriber {
     struct octets key;  /* Ki */
     struct octets rand; /* the challenge */

@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 bool octets_set(struct octets *octets, const void *data, size_t size)
 {
@@ -36,7 +35,9 @@ bool octets_dup(struct octets *octets, const struct octets *from)
 
 void octets_clear(struct octets *octets)
 {
-    if (octets->data != NULL && octets->data != octets->small)
+    if (octets->data == NULL)
+        return;
+    if (octets->data != octets->small)
         OPENSSL_secure_clear_free(octets->data, octets->size);
     OPENSSL_cleanse(octets, sizeof(*octets));
 }
@@ -157,6 +158,20 @@ static void list_words(const char *const *words, char *text, size_t size)
     }
 }
 
+static char lower(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+/* Whatever the locale, and whatever the case, as with OpenSSL's own names. */
+static bool is_word(const char *word, const char *got, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (lower(word[i]) != lower(got[i]))
+            return false;
+    return word[length] == '\0';
+}
+
 static bool check_word(const struct provider *provider, const struct param_rule *rule,
                        const OSSL_PARAM *param, size_t *index)
 {
@@ -169,7 +184,7 @@ static bool check_word(const struct provider *provider, const struct param_rule 
     length = strnlen(param->data, param->data_size);
     for (*index = 1; rule->words[*index - 1] != NULL; ++*index) {
         const char *word = rule->words[*index - 1];
-        if (strlen(word) == length && strncasecmp(word, param->data, length) == 0)
+        if (is_word(word, param->data, length))
             return true;
     }
     /* the value is a stranger's: only its printable ASCII, and not much of it, goes into a message
@@ -205,8 +220,9 @@ static bool check_groups(const struct provider *provider, const struct param_rul
                          const OSSL_PARAM *const *found)
 {
     for (size_t i = 0; rules[i].name != NULL; i++)
-        for (size_t j = i + 1; found[i] != NULL && rules[j].name != NULL; j++)
-            if (found[j] != NULL && rules[i].group != 0 && rules[i].group == rules[j].group) {
+        for (size_t j = i + 1; found[i] != NULL && rules[i].group != 0 && rules[j].name != NULL;
+             j++)
+            if (found[j] != NULL && rules[i].group == rules[j].group) {
                 errors_raise(provider, ERROR_CONFLICTING_PARAMETERS, "%s and %s: give one of them",
                              rules[i].name, rules[j].name);
                 return false;

@@ -5,19 +5,31 @@
 #include <string.h>
 
 enum { LANES = 16 };
+typedef unsigned char lanes __attribute__((vector_size(LANES)));
 
-/* values[i] = table[values[i]] for 16 lanes at once; every entry is read, whatever the values. */
+static lanes look_up_256(const unsigned char *table, unsigned entries, lanes index)
+{
+    lanes sum = {0}, number = {0};
+
+    for (unsigned e = 0; e < entries; e++, number += 1)
+        sum |= (lanes)(index == number) & table[e];
+    return sum;
+}
+
+/* out[i] = table[values[i]] for 16 lanes at once; every entry is read, whatever the values. */
 static void look_up(const unsigned char *table, unsigned entries, const unsigned *values,
                     unsigned char out[LANES])
 {
-    unsigned char sum[LANES] = {0};
+    lanes low, high, sum;
 
-    for (unsigned e = 0; e < entries; e++)
-        for (int lane = 0; lane < LANES; lane++) {
-            unsigned equal = ((values[lane] ^ e) - 1u) >> 31; /* 1 when they are, else 0 */
-            sum[lane] |= (unsigned char)(table[e] & (0u - equal));
-        }
-    memcpy(out, sum, LANES);
+    for (int lane = 0; lane < LANES; lane++) {
+        low[lane] = (unsigned char)values[lane];
+        high[lane] = (unsigned char)(0U - (values[lane] >> 8));
+    }
+    sum = look_up_256(table, entries < 256 ? entries : 256, low);
+    if (entries > 256)
+        sum = (sum & ~high) | (look_up_256(table + 256, entries - 256, low) & high);
+    memcpy(out, &sum, LANES);
 }
 
 /* ---- version 1 ---- */
@@ -177,6 +189,8 @@ void comp128_3(const unsigned char *ki, const unsigned char *rand, unsigned char
 {
     if (comp128_has_vbmi())
         comp128_3_vbmi(ki, rand, sres, kc);
+    else if (comp128_has_avx2())
+        comp128_3_avx2(ki, rand, sres, kc);
     else if (comp128_has_ssse3())
         comp128_3_ssse3(ki, rand, sres, kc);
     else

@@ -19,10 +19,11 @@ comp128_function comp128_1; /* the last ten bits of kc are zero */
 comp128_function comp128_2; /* likewise; otherwise version 3 */
 comp128_function comp128_3;
 
-/* What the three above choose from: plain C, and x86 with SSSE3 or AVX-512 VBMI. For tests. */
+/* What the three above choose from: plain C, and x86 with SSSE3, AVX2 or AVX-512 VBMI. For tests.
+ */
 comp128_function comp128_1_portable, comp128_3_portable;
-comp128_function comp128_1_ssse3, comp128_3_ssse3, comp128_3_vbmi;
-bool comp128_has_ssse3(void), comp128_has_vbmi(void);
+comp128_function comp128_1_ssse3, comp128_3_ssse3, comp128_3_avx2, comp128_3_vbmi;
+bool comp128_has_ssse3(void), comp128_has_avx2(void), comp128_has_vbmi(void);
 
 /* Version 1 uses t0 to t4, which give 8, 7, 6, 5 and 4 bits; versions 2 and 3 use a and b. */
 struct comp128_tables {

@@ -8,13 +8,20 @@
 
 #define VBMI_FEATURES "avx512f,avx512bw,avx512vl,avx512vbmi"
 #define SSSE3         __attribute__((target("ssse3")))
+#define AVX2          __attribute__((target("avx2")))
 #define VBMI          __attribute__((target(VBMI_FEATURES)))
 #define INLINE        static inline __attribute__((always_inline, target("ssse3")))
+#define INLINE_AVX2   static inline __attribute__((always_inline, target("avx2")))
 #define INLINE_VBMI   static inline __attribute__((always_inline, target(VBMI_FEATURES)))
 
 bool comp128_has_ssse3(void)
 {
     return __builtin_cpu_supports("ssse3");
+}
+
+bool comp128_has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2");
 }
 
 bool comp128_has_vbmi(void)
@@ -165,8 +172,8 @@ SSSE3 void comp128_1_ssse3(const unsigned char *ki, const unsigned char *rand, u
 
 /* ---- versions 2 and 3 ---- */
 
-/* A[B[inner] xor outer] */
-typedef __m128i mix_function(__m128i inner, __m128i outer);
+/* A[B[inner] xor outer]; tables are A and B as the function wants them. */
+typedef __m128i mix_function(const void *tables, __m128i inner, __m128i outer);
 
 INLINE __m128i look_up_256(const unsigned char *table, __m128i index)
 {
@@ -179,10 +186,53 @@ INLINE __m128i look_up_256(const unsigned char *table, __m128i index)
     return _mm_or_si128(even, odd);
 }
 
-SSSE3 static __m128i mix_ssse3(__m128i inner, __m128i outer)
+SSSE3 static __m128i mix_ssse3(const void *tables, __m128i inner, __m128i outer)
 {
-    return look_up_256(comp128_tables.a,
-                       _mm_xor_si128(look_up_256(comp128_tables.b, inner), outer));
+    const struct comp128_tables *t = tables;
+
+    return look_up_256(t->a, _mm_xor_si128(look_up_256(t->b, inner), outer));
+}
+
+/*
+ * For AVX2 a table is the differences of its rows, rows 0 to 7 in the low halves and 8 to 15 in the
+ * high ones: the sum of all rows up to r is row r. An index less 16 r, that saturates, is negative
+ * in the rows after its own, and PSHUFB gives 0 there; so it is in the wrong half, where its high
+ * bit was set first.
+ */
+struct differences {
+    __m256i a[8], b[8];
+};
+
+INLINE_AVX2 void differentiate(const unsigned char *table, __m256i rows[8])
+{
+    __m256i before = _mm256_setzero_si256();
+
+    for (size_t r = 0; r < 8; r++) {
+        __m256i row = _mm256_inserti128_si256(_mm256_castsi128_si256(load(table + 16 * r)),
+                                              load(table + 128 + 16 * r), 1);
+        rows[r] = _mm256_xor_si256(row, before);
+        before = row;
+    }
+}
+
+INLINE_AVX2 __m128i look_up_256_avx2(const __m256i rows[8], __m128i index)
+{
+    const __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(index),
+                                                 _mm_xor_si128(index, _mm_set1_epi8(-128)), 1);
+    __m256i sum = _mm256_shuffle_epi8(rows[0], both);
+
+    for (int r = 1; r < 8; r++) {
+        __m256i here = _mm256_subs_epi8(both, _mm256_set1_epi8((char)(16 * r)));
+        sum = _mm256_xor_si256(sum, _mm256_shuffle_epi8(rows[r], here));
+    }
+    return _mm_xor_si128(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+}
+
+INLINE_AVX2 __m128i mix_avx2(const void *tables, __m128i inner, __m128i outer)
+{
+    const struct differences *t = tables;
+
+    return look_up_256_avx2(t->a, _mm_xor_si128(look_up_256_avx2(t->b, inner), outer));
 }
 
 /* Four look-ups of 64, of which bits 6 and 7 choose one: the tables stay in registers. */
@@ -200,10 +250,11 @@ INLINE_VBMI __m128i look_up_256_vbmi(const unsigned char *table, __m128i index)
                                _mm_mask_blend_epi8(bit6, part[2], part[3]));
 }
 
-INLINE_VBMI __m128i mix_vbmi(__m128i inner, __m128i outer)
+INLINE_VBMI __m128i mix_vbmi(const void *tables, __m128i inner, __m128i outer)
 {
-    return look_up_256_vbmi(comp128_tables.a,
-                            _mm_xor_si128(look_up_256_vbmi(comp128_tables.b, inner), outer));
+    const struct comp128_tables *t = tables;
+
+    return look_up_256_vbmi(t->a, _mm_xor_si128(look_up_256_vbmi(t->b, inner), outer));
 }
 
 /* Bit j of the octets of the next R; from bit (3j + 3) mod 8 of octet (19 (j + 8i) + 19) mod 256
@@ -221,28 +272,28 @@ INLINE __m128i permuted_bit(__m128i low, __m128i high, int j)
     return _mm_and_si128(_mm_cmpeq_epi8(_mm_and_si128(octets, bit), bit), all(1 << j));
 }
 
-INLINE __m128i round_3(__m128i r, __m128i key, mix_function *mix)
+INLINE __m128i round_3(__m128i r, __m128i key, mix_function *mix, const void *tables)
 {
     __m128i t, u, low, high;
 
-    t = mix(key, r);
-    u = mix(t, key);
+    t = mix(tables, key, r);
+    u = mix(tables, t, key);
     low = _mm_unpacklo_epi8(t, u);
     high = _mm_unpackhi_epi8(t, u);
-    t = mix(high, low);
-    u = mix(t, high);
+    t = mix(tables, high, low);
+    u = mix(tables, t, high);
     low = _mm_unpacklo_epi16(t, u);
     high = _mm_unpackhi_epi16(t, u);
-    t = mix(high, low);
-    u = mix(t, high);
+    t = mix(tables, high, low);
+    u = mix(tables, t, high);
     low = _mm_unpacklo_epi32(t, u);
     high = _mm_unpackhi_epi32(t, u);
-    t = mix(high, low);
-    u = mix(t, high);
+    t = mix(tables, high, low);
+    u = mix(tables, t, high);
     low = _mm_unpacklo_epi64(t, u);
     high = _mm_unpackhi_epi64(t, u);
-    t = mix(high, low);
-    u = mix(t, high);
+    t = mix(tables, high, low);
+    u = mix(tables, t, high);
     r = permuted_bit(t, u, 0);
     for (int j = 1; j < 8; j++)
         r = _mm_or_si128(r, permuted_bit(t, u, j));
@@ -250,7 +301,7 @@ INLINE __m128i round_3(__m128i r, __m128i key, mix_function *mix)
 }
 
 INLINE void version_3(const unsigned char *ki, const unsigned char *rand, unsigned char *sres,
-                      unsigned char *kc, mix_function *mix)
+                      unsigned char *kc, mix_function *mix, const void *tables)
 {
     const __m128i reversed = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     __m128i r = _mm_shuffle_epi8(load(rand), reversed);
@@ -258,7 +309,7 @@ INLINE void version_3(const unsigned char *ki, const unsigned char *rand, unsign
     unsigned char out[16];
 
     for (int round = 0; round < 8; round++)
-        r = round_3(r, key, mix);
+        r = round_3(r, key, mix, tables);
     _mm_storeu_si128((void *)out, _mm_shuffle_epi8(r, reversed));
     for (int i = 0; i < 4; i++)
         sres[i] = out[i];
@@ -269,18 +320,33 @@ INLINE void version_3(const unsigned char *ki, const unsigned char *rand, unsign
 SSSE3 void comp128_3_ssse3(const unsigned char *ki, const unsigned char *rand, unsigned char *sres,
                            unsigned char *kc)
 {
-    version_3(ki, rand, sres, kc, mix_ssse3);
+    version_3(ki, rand, sres, kc, mix_ssse3, &comp128_tables);
+}
+
+AVX2 void comp128_3_avx2(const unsigned char *ki, const unsigned char *rand, unsigned char *sres,
+                         unsigned char *kc)
+{
+    struct differences tables;
+
+    differentiate(comp128_tables.a, tables.a);
+    differentiate(comp128_tables.b, tables.b);
+    version_3(ki, rand, sres, kc, mix_avx2, &tables);
 }
 
 VBMI void comp128_3_vbmi(const unsigned char *ki, const unsigned char *rand, unsigned char *sres,
                          unsigned char *kc)
 {
-    version_3(ki, rand, sres, kc, mix_vbmi);
+    version_3(ki, rand, sres, kc, mix_vbmi, &comp128_tables);
 }
 
 #else
 
 bool comp128_has_ssse3(void)
+{
+    return false;
+}
+
+bool comp128_has_avx2(void)
 {
     return false;
 }
@@ -298,6 +364,12 @@ void comp128_1_ssse3(const unsigned char *ki, const unsigned char *rand, unsigne
 
 void comp128_3_ssse3(const unsigned char *ki, const unsigned char *rand, unsigned char *sres,
                      unsigned char *kc)
+{
+    comp128_3_portable(ki, rand, sres, kc);
+}
+
+void comp128_3_avx2(const unsigned char *ki, const unsigned char *rand, unsigned char *sres,
+                    unsigned char *kc)
 {
     comp128_3_portable(ki, rand, sres, kc);
 }

@@ -3,10 +3,13 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
+/* Padding is left on: it would come with EVP_EncryptFinal_ex(), which is never called. */
 bool milenage_key(EVP_CIPHER_CTX *aes, const EVP_CIPHER *aes_128_ecb, const unsigned char *k)
 {
-    return EVP_EncryptInit_ex2(aes, aes_128_ecb, k, NULL, NULL) &&
-           EVP_CIPHER_CTX_set_padding(aes, 0);
+    /* naming the cipher again would cost a context of its own */
+    const EVP_CIPHER *cipher = EVP_CIPHER_CTX_get0_cipher(aes) == NULL ? aes_128_ecb : NULL;
+
+    return EVP_EncryptInit_ex2(aes, cipher, k, NULL, NULL);
 }
 
 static bool ecb(EVP_CIPHER_CTX *aes, unsigned char *out, const unsigned char *in, int size)

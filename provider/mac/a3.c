@@ -181,11 +181,8 @@ static int a3_init(void *vctx, const unsigned char *key, size_t key_size, const 
     if (!params_set(ctx->provider, rules, &ctx->settings, params) ||
         (key != NULL && !params_set(ctx->provider, rules, &ctx->settings, argument)))
         return 0;
-    if (ctx->settings.subscriber.key.data == NULL) {
-        errors_raise(ctx->provider, ERROR_MISSING_PARAMETER,
-                     "key: 16 octets expected, got nothing");
-        return 0;
-    }
+    if (ctx->settings.subscriber.key.data == NULL)
+        return a38_check(ctx->provider, &ctx->settings.subscriber); /* says that it is missing */
     ctx->state = READY;
     return 1;
 }

@@ -121,6 +121,8 @@ START_TEST(comp128_without_the_provider)
         run_comp128(comp128_1_ssse3);
         run_comp128(comp128_3_ssse3);
     }
+    if (comp128_has_avx2())
+        run_comp128(comp128_3_avx2);
 }
 END_TEST
 

@@ -42,6 +42,13 @@ START_TEST(ssse3)
 }
 END_TEST
 
+START_TEST(avx2)
+{
+    if (comp128_has_avx2())
+        check_file("comp128v3.txt", comp128_3_avx2);
+}
+END_TEST
+
 START_TEST(vbmi)
 {
     if (comp128_has_vbmi())
@@ -70,6 +77,8 @@ START_TEST(all_agree)
         compare(comp128_1_portable, comp128_1_ssse3, 2000);
         compare(comp128_3_portable, comp128_3_ssse3, 1000);
     }
+    if (comp128_has_avx2())
+        compare(comp128_3_portable, comp128_3_avx2, 1000);
     if (comp128_has_vbmi())
         compare(comp128_3_portable, comp128_3_vbmi, 1000);
 }
@@ -85,6 +94,7 @@ int main(void)
     tcase_set_timeout(tcase, 300);
     tcase_add_test(tcase, portable);
     tcase_add_test(tcase, ssse3);
+    tcase_add_test(tcase, avx2);
     tcase_add_test(tcase, vbmi);
     tcase_add_test(tcase, all_agree);
     suite_add_tcase(suite, tcase);

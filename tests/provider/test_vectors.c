@@ -1,4 +1,5 @@
-/* Every case of tests/vectors that belongs to the provider, through EVP. */
+/* Every case of tests/vectors that belongs to the provider, through EVP; and tokens that were
+ * tampered with. */
 #include "evp.h"
 #include "usi/names.h"
 #include "vectors.h"
@@ -6,6 +7,8 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define KEY "000102030405060708090a0b0c0d0e0f"
 
 static struct loaded with;
 
@@ -331,6 +334,49 @@ START_TEST(kdf_3gpp)
 }
 END_TEST
 
+/* An AUTN or AUTS with any one bit changed is not believed, and gives nothing. */
+START_TEST(forged_tokens)
+{
+    static const struct {
+        const char *algorithm, *make, *name, *check;
+        size_t size;
+    } all[] = {
+        {"MILENAGE", "autn", "autn", "sqn", 16}, {"MILENAGE", "auts", "auts", "sqn-ms", 14},
+        {"TUAK", "autn", "autn", "sqn", 16},     {"TUAK", "auts", "auts", "sqn-ms", 14},
+        {"XOR-3G", "autn", "autn", "sqn", 16},   {"XOR-3G", "auts", "auts", "sqn-ms", 14},
+    };
+    unsigned char token[16], sqn[6], untouched[6];
+    struct args args = args_new();
+
+    args_word(&args, "algorithm", all[_i].algorithm);
+    args_hex(&args, "key", KEY);
+    args_hex(&args, "opc", KEY);
+    args_hex(&args, "topc", KEY KEY);
+    args_hex(&args, "rand", "ffeeddccbbaa99887766554433221100");
+    args_hex(&args, "sqn", "0000000000aa");
+    args_hex(&args, "amf", "8000");
+    args_word(&args, "output", all[_i].make);
+    works(kdf(with.libctx, "AKA", &args, token, all[_i].size));
+    args_drop(&args, "output");
+    args_drop(&args, "sqn");
+    args_word(&args, "output", all[_i].check);
+    memset(untouched, 0xa5, sizeof(untouched));
+    for (size_t bit = 0; bit < 8 * all[_i].size; bit++) {
+        token[bit / 8] ^= (unsigned char)(1u << bit % 8);
+        args_octets(&args, all[_i].name, token, all[_i].size);
+        memset(sqn, 0xa5, sizeof(sqn));
+        refused(kdf(with.libctx, "AKA", &args, sqn, sizeof(sqn)), "MAC mismatch", all[_i].name);
+        same(sqn, untouched, sizeof(sqn), "the buffer after a forgery");
+        args_drop(&args, all[_i].name);
+        token[bit / 8] ^= (unsigned char)(1u << bit % 8);
+    }
+    args_octets(&args, all[_i].name, token, all[_i].size);
+    works(kdf(with.libctx, "AKA", &args, sqn, sizeof(sqn)));
+    ck_assert_int_eq(sqn[5], 0xaa);
+    args_free(&args);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("provider: vectors");
@@ -349,6 +395,7 @@ int main(void)
     tcase_add_test(tcase, tuak);
     tcase_add_test(tcase, conversion);
     tcase_add_test(tcase, kdf_3gpp);
+    tcase_add_loop_test(tcase, forged_tokens, 0, 6);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
