@@ -45,20 +45,18 @@ enum usi_error {
 /* A short lower-case text for an enum usi_error, without a final stop. Never NULL. */
 const char *usi_error_text(int error);
 
-/* ---- algorithms
- * ---------------------------------------------------------------------------------- */
+/* ---- algorithms ---- */
 
-/* Fetches, once, all that channels need from libctx under the property query propq (NULL: none):
- * the MAC A3, the KDF A8, HMAC, SHA-256, X25519, AES-OCB, and ML-KEM-768 where there is one.
- * Refuses an A3 that cannot take a message of any length and give 16 octets, and an A8 that cannot
- * take a RAND of 64 and give 32. On failure *what (static) names the algorithm. The libctx must
- * outlive the result. */
+/* Fetches what channels need from libctx, and looks that the rest is there, under the property
+ * query propq (NULL: none): the MAC A3, the KDF A8, HMAC, SHA-256, X25519, AES-OCB, and ML-KEM-768
+ * where there is one. Refuses an A3 that cannot take a message of any length and give 16 octets,
+ * and an A8 that cannot take a RAND of 64 and give 32. On failure *what (static) names the
+ * algorithm. The libctx must outlive the result. */
 int usi_crypto_new(struct usi_crypto **out, OSSL_LIB_CTX *libctx, const char *propq,
                    const char **what);
 void usi_crypto_free(struct usi_crypto *crypto);
 
-/* ---- keys
- * ---------------------------------------------------------------------------------------- */
+/* ---- keys ---- */
 
 enum { USI_NAME_MAX = 255 };
 
@@ -75,8 +73,7 @@ int usi_keyring_add(struct usi_keyring *ring, const char *name, size_t name_size
 /* Wipes and frees. NULL is fine. */
 void usi_keyring_free(struct usi_keyring *ring);
 
-/* ---- channels
- * ------------------------------------------------------------------------------------ */
+/* ---- channels ---- */
 
 enum {
     USI_REKEY_MS = 20 * 60 * 1000,           /* a key's soft limit in time */
@@ -106,8 +103,7 @@ int usi_channel_listen(struct usi_channel **out, const struct usi_crypto *crypto
 /* Wipes and frees. NULL is fine. */
 void usi_channel_free(struct usi_channel *channel);
 
-/* ---- what the peer sent
- * -------------------------------------------------------------------------- */
+/* ---- what the peer sent ---- */
 
 enum usi_event_type {
     USI_EVENT_NONE,  /* all input was used */
@@ -167,8 +163,7 @@ size_t usi_channel_want(const struct usi_channel *channel);
 /* Octets of the record that is half way in, once some of its plaintext is; else 0. */
 size_t usi_channel_partial(const struct usi_channel *channel);
 
-/* ---- what goes to the peer
- * ----------------------------------------------------------------------- */
+/* ---- what goes to the peer ---- */
 
 /* Seals what waits (handshake, control records), then as much of data[0..size-1] as room and the
  * key's limits allow, into out[0..room-1]; *taken of data went into *made octets of out. For size 0
@@ -187,8 +182,7 @@ size_t usi_channel_room(const struct usi_channel *channel);
 /* Octets that sending `size` octets of data makes, waiting control records not counted. */
 size_t usi_channel_sealed_size(size_t size);
 
-/* ---- streams
- * ------------------------------------------------------------------------------------- */
+/* ---- streams ---- */
 
 /* Connector: begins a stream; data may follow at once. */
 int usi_channel_open(struct usi_channel *channel);
@@ -210,13 +204,13 @@ int usi_channel_abort(struct usi_channel *channel, uint8_t reason);
  * close without being cut off, and a connector open the next stream. */
 bool usi_channel_idle(const struct usi_channel *channel);
 
-/* ---- keys' age, and what happened
- * ---------------------------------------------------------------- */
+/* ---- keys' age, and what happened ---- */
 
 /* Begins a rekey, or asks the connector to; no-op if one is under way or a bye was sent. */
 int usi_channel_rekey(struct usi_channel *channel);
 
-/* Tells the time. Something may wait for usi_channel_send afterwards. */
+/* Tells the time, in which a key's age is counted: call it before usi_channel_receive and
+ * usi_channel_send too. Something may wait for usi_channel_send afterwards. */
 int usi_channel_tick(struct usi_channel *channel, uint64_t now);
 
 /* When to call usi_channel_tick next; UINT64_MAX: no need. */

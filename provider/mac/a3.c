@@ -194,6 +194,16 @@ static bool wrong_rand(const struct a3 *ctx, size_t size)
     return false;
 }
 
+/* `size` may be set before its algorithm, and after init: it is checked when it counts. */
+static bool check_size(const struct a3 *ctx)
+{
+    if (sres_size(ctx) != 0)
+        return true;
+    errors_raise(ctx->provider, ERROR_WRONG_OUTPUT_SIZE, "size: %s gives %d octets, got %zu",
+                 a38_name(&ctx->settings.subscriber), A38_SRES_SIZE, ctx->settings.size);
+    return false;
+}
+
 /* Takes the settings as they are now. */
 static bool begin(struct a3 *ctx)
 {
@@ -204,13 +214,8 @@ static bool begin(struct a3 *ctx)
         errors_raise(ctx->provider, ERROR_NOT_INITIALISED, "A3: EVP_MAC_init() first");
         return false;
     }
-    if (!a38_check(ctx->provider, subscriber))
+    if (!a38_check(ctx->provider, subscriber) || !check_size(ctx))
         return false;
-    if (sres_size(ctx) == 0) {
-        errors_raise(ctx->provider, ERROR_WRONG_OUTPUT_SIZE, "size: %s gives %d octets, got %zu",
-                     a38_name(subscriber), A38_SRES_SIZE, ctx->settings.size);
-        return false;
-    }
     if (algorithm->run == NULL) {
         ctx->hmac = EVP_MAC_CTX_dup(ctx->provider->hmac_sha256);
         if (ctx->hmac == NULL ||
@@ -278,6 +283,8 @@ static int a3_final(void *vctx, unsigned char *out, size_t *out_size, size_t roo
     size_t size = sres_size(ctx);
     bool ok;
 
+    if (!check_size(ctx))
+        return 0;
     if (room < size) {
         errors_raise(ctx->provider, ERROR_WRONG_OUTPUT_SIZE,
                      "SRES: room for %zu octets expected, got %zu", size, room);

@@ -360,6 +360,27 @@ START_TEST(duplicate_and_reset)
 }
 END_TEST
 
+/* `size` may be set after the message too: what the algorithm cannot give is no SRES of 0 octets.
+ */
+START_TEST(mac_size_at_the_last_moment)
+{
+    unsigned char message[16] = {1}, sres[16];
+    EVP_MAC_CTX *ctx = mac_new(with.libctx, "A3");
+    struct args args = args_new(), late = args_new();
+    size_t size = 0;
+
+    args_word(&args, "algorithm", "COMP128-1");
+    args_hex(&args, "key", K16);
+    args_number(&late, "size", 16);
+    works(EVP_MAC_init(ctx, NULL, 0, args.params) && EVP_MAC_update(ctx, message, 16));
+    refused(EVP_MAC_CTX_set_params(ctx, late.params) && EVP_MAC_final(ctx, sres, &size, 16),
+            "wrong output size", "size: COMP128-1 gives 4 octets, got 16");
+    EVP_MAC_CTX_free(ctx);
+    args_free(&late);
+    args_free(&args);
+}
+END_TEST
+
 START_TEST(mac_duplicate_in_the_middle)
 {
     static const char *const names[] = {"COMP128-1", "COMP128-2", "COMP128-3", "XOR-2G",
@@ -576,6 +597,7 @@ int main(void)
     tcase_add_loop_test(tcase, wrong_size, 0, OPERATIONS);
     tcase_add_loop_test(tcase, wrong_output_size, 0, OPERATIONS);
     tcase_add_loop_test(tcase, duplicate_and_reset, 0, OPERATIONS);
+    tcase_add_test(tcase, mac_size_at_the_last_moment);
     tcase_add_test(tcase, mac_duplicate_in_the_middle);
     tcase_add_loop_test(tcase, wrong_together, 0, WRONG_TOGETHER);
     tcase_add_test(tcase, p_of_65536_octets);

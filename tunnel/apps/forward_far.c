@@ -24,7 +24,7 @@ struct forward_far {
     void *owner;
 
     struct listener *listener;
-    struct gate gate;
+    struct gate strangers, known; /* handshakes before and behind a right knock */
     struct channel *channels;
     unsigned count, count_max;
     uv_timer_t drain;
@@ -34,8 +34,7 @@ struct forward_far {
 
 static const struct link_handler handler;
 
-/* ---- the end of a channel
- * ------------------------------------------------------------------------ */
+/* ---- the end of a channel ---- */
 
 static void free_if_gone(struct forward_far *f)
 {
@@ -57,7 +56,7 @@ static void channel_gone(struct channel *c)
 {
     struct forward_far *f = c->forward;
 
-    gate_leave(&f->gate, &c->gate);
+    gate_leave(&c->gate);
     dialer_cancel(c->dialer);
     local_close(c->local, true);
     *c->at = c->next;
@@ -77,8 +76,7 @@ static void report_failed(const struct channel *c, const char *text)
                (struct report){.type = REPORT_STREAM_FAILED, .peer = c->peer, .text = text});
 }
 
-/* ---- a stream
- * ------------------------------------------------------------------------------------ */
+/* ---- a stream ---- */
 
 static void relay_told(void *owner, enum relay_result result, const char *text)
 {
@@ -134,21 +132,22 @@ static void opened(void *owner)
         relay_abort(c->relay, USI_REASON_INTERNAL, "out of memory");
 }
 
-/* ---- a channel between streams
- * ------------------------------------------------------------------- */
+/* ---- a channel between streams ---- */
 
-/* No stranger any more: those wait at the gate. */
+/* No stranger, unless it replays what it recorded: those are bounded too, among themselves. */
 static void knocked(void *owner)
 {
     struct channel *c = owner;
 
-    gate_leave(&c->forward->gate, &c->gate);
+    gate_leave(&c->gate);
+    gate_enter(&c->forward->known, &c->gate, c->link);
 }
 
 static void authenticated(void *owner)
 {
     struct channel *c = owner;
 
+    gate_leave(&c->gate);
     if (c->forward->stopping)
         link_abort(c->link, USI_REASON_STOPPING);
 }
@@ -189,8 +188,7 @@ static const struct link_handler handler = {
     .closed = closed,
 };
 
-/* ---- listening
- * ----------------------------------------------------------------------------------- */
+/* ---- listening ---- */
 
 static void waiting(void *owner)
 {
@@ -213,7 +211,7 @@ static void waiting(void *owner)
     f->channels = c;
     f->count++;
     (void)snprintf(c->peer, sizeof c->peer, "%s", link_peer(c->link));
-    gate_enter(&f->gate, &c->gate, c->link);
+    gate_enter(&f->strangers, &c->gate, c->link);
     link_start(c->link);
 }
 

@@ -80,8 +80,7 @@ static void stream_gone(struct stream *s, const char *why)
     free_if_gone(f);
 }
 
-/* ---- the channel
- * --------------------------------------------------------------------------------- */
+/* ---- the channel ---- */
 
 static void relay_told(void *owner, enum relay_result result, const char *text)
 {
@@ -170,8 +169,7 @@ static void not_connected(void *owner, const char *why)
     stream_gone(s, why);
 }
 
-/* ---- the local side
- * ------------------------------------------------------------------------------ */
+/* ---- the local side ---- */
 
 static void waiting(void *owner)
 {

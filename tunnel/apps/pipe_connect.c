@@ -35,8 +35,7 @@ static void free_if_orphan(struct pipe_connector *p)
     free(p);
 }
 
-/* ---- before and after the stream
- * ----------------------------------------------------------------- */
+/* ---- before and after the stream ---- */
 
 static void relay_told(void *owner, enum relay_result result, const char *text);
 
@@ -128,8 +127,7 @@ static void relay_told(void *owner, enum relay_result result, const char *text)
     free_if_orphan(p);
 }
 
-/* ---- connecting
- * ---------------------------------------------------------------------------------- */
+/* ---- connecting ---- */
 
 static void connected(void *owner, struct sock *sock)
 {

@@ -20,7 +20,7 @@ struct pipe_listener {
     void *owner;
 
     struct listener *listener;
-    struct gate gate;
+    struct gate strangers, known; /* handshakes before and behind a right knock */
     struct peer *peers;
     unsigned count, count_max;
     struct peer *turn;   /* whose turn it is: authenticated, about to open, or piping */
@@ -36,8 +36,7 @@ struct pipe_listener {
 static const struct link_handler handler;
 static void give_turn(struct pipe_listener *p);
 
-/* ---- the end
- * ------------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 static void free_if_gone(struct pipe_listener *p)
 {
@@ -84,7 +83,7 @@ static void remove_peer(struct peer *peer)
     struct pipe_listener *p = peer->pipe;
     struct peer **at = &p->peers;
 
-    gate_leave(&p->gate, &peer->gate);
+    gate_leave(&peer->gate);
     while (*at != peer)
         at = &(*at)->next;
     *at = peer->next;
@@ -103,8 +102,7 @@ static void remove_peer(struct peer *peer)
     free_if_gone(p);
 }
 
-/* ---- turns
- * --------------------------------------------------------------------------------------- */
+/* ---- turns ---- */
 
 static void relay_told(void *owner, enum relay_result result, const char *text)
 {
@@ -158,12 +156,13 @@ static void give_turn(struct pipe_listener *p)
     link_resume(first->link);
 }
 
-/* No stranger any more: those wait at the gate. */
+/* No stranger, unless it replays what it recorded: those are bounded too, among themselves. */
 static void knocked(void *owner)
 {
     struct peer *peer = owner;
 
-    gate_leave(&peer->pipe->gate, &peer->gate);
+    gate_leave(&peer->gate);
+    gate_enter(&peer->pipe->known, &peer->gate, peer->link);
 }
 
 static void authenticated(void *owner)
@@ -171,6 +170,7 @@ static void authenticated(void *owner)
     struct peer *peer = owner;
     struct pipe_listener *p = peer->pipe;
 
+    gate_leave(&peer->gate);
     if (p->stopping) {
         link_abort(peer->link, USI_REASON_STOPPING);
     } else if (p->relay != NULL && !p->options.keep_open) {
@@ -244,8 +244,7 @@ static const struct link_handler handler = {
     .closed = closed,
 };
 
-/* ---- listening
- * ----------------------------------------------------------------------------------- */
+/* ---- listening ---- */
 
 static void accept_one(struct pipe_listener *p)
 {
@@ -264,7 +263,7 @@ static void accept_one(struct pipe_listener *p)
     peer->next = p->peers;
     p->peers = peer;
     p->count++;
-    gate_enter(&p->gate, &peer->gate, peer->link);
+    gate_enter(&p->strangers, &peer->gate, peer->link);
     link_start(peer->link);
 }
 

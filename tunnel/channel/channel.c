@@ -9,8 +9,7 @@ enum { MESSAGE_ROOM = 2 + USI_MESSAGE_2_MAX };
 
 static const uint64_t MS_MAX = UINT64_C(1) << 48; /* far from any overflow */
 
-/* ---- life
- * ---------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 static int channel_new(struct usi_channel **out, const struct usi_crypto *crypto,
                        struct usi_keyring *ring, const struct usi_settings *settings, uint64_t now)
@@ -111,8 +110,7 @@ void usi_channel_free(struct usi_channel *c)
     OPENSSL_clear_free(c, sizeof *c);
 }
 
-/* ---- keys
- * ---------------------------------------------------------------------------------------- */
+/* ---- keys ---- */
 
 int usi_channel_take_keys(struct usi_channel *c)
 {
@@ -213,8 +211,7 @@ uint64_t usi_channel_deadline(const struct usi_channel *c)
     return to_come ? c->soft_at : UINT64_MAX;
 }
 
-/* ---- sending
- * ------------------------------------------------------------------------------------- */
+/* ---- sending ---- */
 
 struct output {
     uint8_t *at;
@@ -265,8 +262,8 @@ static int send_proof(struct usi_channel *c, struct output *out, bool *sent)
     return result;
 }
 
-/* `switch` is the last record under the old key; a connector's `proof` is the first under the new.
- */
+/* `switch` is the last record under the old key; a connector's `proof` is the first under
+ * the new. */
 static int send_switch(struct usi_channel *c, struct output *out, bool *sent)
 {
     uint8_t send[USI_KEY], receive[USI_KEY];
@@ -445,8 +442,7 @@ size_t usi_channel_sealed_size(size_t size)
     return size + (size + USI_RECORD_DATA - 1) / USI_RECORD_DATA * USI_RECORD_OVERHEAD;
 }
 
-/* ---- streams
- * ------------------------------------------------------------------------------------- */
+/* ---- streams ---- */
 
 void usi_channel_stream_over_if_done(struct usi_channel *c)
 {

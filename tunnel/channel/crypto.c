@@ -91,13 +91,35 @@ static bool fetch_ciphers(struct usi_crypto *c, const char **what)
     return true;
 }
 
+/* HMAC-SHA-256, its digest found under the property query too. The key is only a placeholder: a
+ * context without one cannot be duplicated. */
+static EVP_MAC_CTX *fetch_hmac(const struct usi_crypto *c)
+{
+    char digest[] = "SHA256";
+    static const uint8_t key[USI_HASH];
+    EVP_MAC *hmac = EVP_MAC_fetch(c->libctx, "HMAC", c->propq);
+    EVP_MAC_CTX *ctx = hmac != NULL ? EVP_MAC_CTX_new(hmac) : NULL;
+    OSSL_PARAM params[3], *p = params;
+
+    *p++ = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0);
+    if (c->propq != NULL)
+        *p++ = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_PROPERTIES, c->propq, 0);
+    *p = OSSL_PARAM_construct_end();
+    if (ctx != NULL && EVP_MAC_init(ctx, key, sizeof key, params) != 1) {
+        EVP_MAC_CTX_free(ctx);
+        ctx = NULL;
+    }
+    EVP_MAC_free(hmac);
+    return ctx;
+}
+
 static bool fetch(struct usi_crypto *c, const char **what)
 {
     EVP_PKEY_CTX *probe;
 
     if ((*what = "A3", c->a3 = EVP_MAC_fetch(c->libctx, "A3", c->propq)) == NULL ||
         (*what = "A8", c->a8 = EVP_KDF_fetch(c->libctx, "A8", c->propq)) == NULL ||
-        (*what = "HMAC", c->hmac = EVP_MAC_fetch(c->libctx, "HMAC", c->propq)) == NULL ||
+        (*what = "HMAC", c->hmac_sha256 = fetch_hmac(c)) == NULL ||
         (*what = "SHA-256", c->sha256 = EVP_MD_fetch(c->libctx, "SHA256", c->propq)) == NULL)
         return false;
     *what = "X25519";
@@ -192,7 +214,7 @@ void usi_crypto_free(struct usi_crypto *c)
     for (size_t i = 0; i < USI_CIPHERS; i++)
         EVP_CIPHER_free(c->cipher[i].evp);
     EVP_MD_free(c->sha256);
-    EVP_MAC_free(c->hmac);
+    EVP_MAC_CTX_free(c->hmac_sha256);
     EVP_KDF_free(c->a8);
     EVP_MAC_free(c->a3);
     OPENSSL_free(c->propq);

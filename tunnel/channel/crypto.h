@@ -25,7 +25,7 @@ struct usi_crypto {
     char *propq;
     EVP_MAC *a3;
     EVP_KDF *a8;
-    EVP_MAC *hmac;
+    EVP_MAC_CTX *hmac_sha256; /* keyless; duplicated by its users */
     EVP_MD *sha256;
     struct usi_cipher cipher[USI_CIPHERS]; /* by cipher octet - 1: AES-128, -192, -256-OCB */
     bool ml_kem;                           /* ML-KEM-768 can be had */

@@ -134,8 +134,8 @@ int usi_keyring_find(const struct usi_keyring *ring, const struct usi_caller *ca
         const struct usi_credential *used = fits ? &e->real : &e->decoy;
 
         if (used->method->knock(used, caller->h1, expected) != 0)
-            return USI_ERR_INTERNAL;
-        if ((CRYPTO_memcmp(expected, caller->knock, USI_KNOCK) == 0) & fits) {
+            result = USI_ERR_INTERNAL;
+        else if ((CRYPTO_memcmp(expected, caller->knock, USI_KNOCK) == 0) & fits) {
             *found = &e->real;
             result = 0;
         }

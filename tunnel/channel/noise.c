@@ -139,10 +139,6 @@ int usi_noise_new(struct usi_noise **out, const struct usi_crypto *crypto,
                   const struct usi_cipher *cipher, enum usi_noise_pattern pattern, bool initiator,
                   const uint8_t *prologue, size_t size)
 {
-    static const char sha256[] = "SHA256";
-    const OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t)sha256, 0),
-        OSSL_PARAM_construct_end()};
     struct usi_noise *n = OPENSSL_zalloc(sizeof *n);
 
     *out = NULL;
@@ -153,8 +149,7 @@ int usi_noise_new(struct usi_noise **out, const struct usi_crypto *crypto,
     n->pattern = &patterns[pattern];
     n->initiator = initiator;
     if ((n->digest = EVP_MD_CTX_new()) == NULL ||
-        (n->hmac = EVP_MAC_CTX_new(crypto->hmac)) == NULL ||
-        EVP_MAC_CTX_set_params(n->hmac, params) != 1 || start_hash(n) != 0 ||
+        (n->hmac = EVP_MAC_CTX_dup(crypto->hmac_sha256)) == NULL || start_hash(n) != 0 ||
         usi_noise_mix_hash(n, prologue, size) != 0) {
         usi_noise_free(n);
         return USI_ERR_INTERNAL;
@@ -304,6 +299,17 @@ static bool our_turn(const struct usi_noise *n, bool to_write)
     return n->turn < MESSAGES && (n->turn % 2 == 0) == (n->initiator == to_write);
 }
 
+/* One message is through; after the last, nothing but ck and h is needed. */
+static void take_turn(struct usi_noise *n)
+{
+    if (++n->turn < MESSAGES)
+        return;
+    EVP_PKEY_free(n->e);
+    n->e = NULL;
+    OPENSSL_cleanse(n->psk, sizeof n->psk);
+    OPENSSL_cleanse(n->extra, sizeof n->extra);
+}
+
 int usi_noise_write(struct usi_noise *n, const uint8_t *payload, size_t size, uint8_t *out,
                     size_t room, size_t *out_size)
 {
@@ -316,7 +322,7 @@ int usi_noise_write(struct usi_noise *n, const uint8_t *payload, size_t size, ui
         result = *t == E ? write_ephemeral(n, &w) : mix_token(n, *t);
     if (result == 0)
         result = encrypt_and_hash(n, payload, size, &w);
-    n->turn++;
+    take_turn(n);
     *out_size = w.used;
     return result;
 }
@@ -334,7 +340,7 @@ int usi_noise_read(struct usi_noise *n, const uint8_t *message, size_t size, uin
         result = *t == E ? read_ephemeral(n, &r) : mix_token(n, *t);
     if (result == 0)
         result = decrypt_and_hash(n, &r, &w);
-    n->turn++;
+    take_turn(n);
     *out_size = w.used;
     return result;
 }

@@ -37,8 +37,8 @@ int usi_noise_read(struct usi_noise *n, const uint8_t *message, size_t size, uin
 /* h, the hash of everything so far (GetHandshakeHash once both messages have passed). */
 const uint8_t *usi_noise_hash(const struct usi_noise *n);
 
-/* Split(), section 5.2, after the last message: the initiator's sending key, then the responder's.
- */
+/* Split(), section 5.2, after the last message: the initiator's sending key, then the
+ * responder's. */
 int usi_noise_split(struct usi_noise *n, uint8_t initiator[USI_KEY], uint8_t responder[USI_KEY]);
 
 /* The chaining key and the key and counter of the cipher, for the worked example in PROTOCOL.md

@@ -8,8 +8,7 @@
 
 enum { PROOF_RECORD_MAX = 512 };
 
-/* ---- handshake messages
- * -------------------------------------------------------------------------- */
+/* ---- handshake messages ---- */
 
 static size_t message_bound(const struct usi_channel *c)
 {
@@ -136,8 +135,7 @@ static int receive_proof(struct usi_channel *c, const uint8_t *in, size_t size, 
     return 0;
 }
 
-/* ---- records of a stream
- * ------------------------------------------------------------------------- */
+/* ---- records of a stream ---- */
 
 static int take_data(struct usi_channel *c, size_t size)
 {
@@ -217,8 +215,7 @@ static int take_ping(struct usi_channel *c, struct usi_read *r)
     return 0;
 }
 
-/* ---- records of a rekey
- * -------------------------------------------------------------------------- */
+/* ---- records of a rekey ---- */
 
 static int take_ask(struct usi_channel *c, size_t size)
 {
@@ -304,8 +301,7 @@ static int take_proof(struct usi_channel *c, const struct usi_read *r, struct us
     return 0;
 }
 
-/* ---- the whole
- * ----------------------------------------------------------------------------------- */
+/* ---- the whole ---- */
 
 static int take_record(struct usi_channel *c, uint8_t type, const uint8_t *content, size_t size,
                        struct usi_event *event)
@@ -361,8 +357,7 @@ static int receive_records(struct usi_channel *c, const uint8_t *in, size_t size
         if (result == USI_OPEN_ROOM)
             event->type = USI_EVENT_ROOM;
         if (result == USI_OPEN_RECORD) {
-            /* No honest peer comes near: whatever either side was told, it holds data back before.
-             */
+            /* No honest peer comes near: whatever its limit is, it holds data back before. */
             if (c->opener.wire > 2 * USI_REKEY_BYTES)
                 return USI_ERR_KEY_LIMIT;
             result = take_record(c, type, plain, content, event);

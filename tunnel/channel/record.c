@@ -113,8 +113,8 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Copies what is there of the part of a record that begins at `start` and is `length` octets long.
- */
+/* Copies what is there of the part of a record that begins at `start` and is `length`
+ * octets long. */
 static size_t take_part(struct usi_opener *o, size_t start, size_t length, uint8_t *part,
                         const uint8_t *in, size_t size)
 {

@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A key that went into a file which others can read is refused by listen and connect: say so now.
- */
+/* A key that went into a file which others can read is refused by listen and connect: say
+ * so now. */
 static void warn_if_exposed(const struct options *options)
 {
     struct stat status;

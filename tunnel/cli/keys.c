@@ -90,7 +90,7 @@ static void encode_hex(char *text, const uint8_t *octets, size_t count)
     }
 }
 
-/* --- Key text --------------------------------------------------------------------------------- */
+/* ---- Key text ---- */
 
 static bool is_blank(char c)
 {
@@ -164,10 +164,10 @@ struct key *key_parse(const char *text, size_t length, char *why, size_t size)
     return NULL;
 }
 
-/* --- Key files -------------------------------------------------------------------------------- */
+/* ---- Key files ---- */
 
-/* Finds the one line of key text, and says in `why` what is wrong with the file if there is none.
- */
+/* Finds the one line of key text, and says in `why` what is wrong with the file if there
+ * is none. */
 static struct key *parse_file(const char *text, size_t length, char *why, size_t size)
 {
     const char *end = text + length, *key = NULL;

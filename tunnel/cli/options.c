@@ -48,7 +48,7 @@ __attribute__((format(printf, 2, 3))) static enum options_result refuse(const st
     return OPTIONS_BAD;
 }
 
-/* --- One option ------------------------------------------------------------------------------- */
+/* ---- One option ---- */
 
 static const struct option *find_long(const char *name, size_t length)
 {
@@ -164,7 +164,7 @@ static enum options_result check_known(const struct parser *parser, const struct
     return OPTIONS_OK;
 }
 
-/* --- Files ------------------------------------------------------------------------------------ */
+/* ---- Files ---- */
 
 static enum options_result take_line(struct parser *parser, char *line)
 {
@@ -221,7 +221,7 @@ static enum options_result read_config(struct parser *parser, const char *path)
     return result;
 }
 
-/* --- The options together --------------------------------------------------------------------- */
+/* ---- The options together ---- */
 
 static enum options_result finish_address(struct parser *parser)
 {
@@ -310,7 +310,7 @@ static enum options_result finish(struct parser *parser)
     return result;
 }
 
-/* --- The command line ------------------------------------------------------------------------- */
+/* ---- The command line ---- */
 
 /* Takes the long option argv[*i], and its value from the next word if need be. */
 static enum options_result take_long(struct parser *parser, int argc, char **argv, int *i)

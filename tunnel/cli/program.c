@@ -15,8 +15,7 @@
 
 enum { PROGRESS_MS = 1000 };
 
-/* ---- beginning
- * ----------------------------------------------------------------------------------- */
+/* ---- beginning ---- */
 
 static int load_libraries(struct program *p)
 {
@@ -165,8 +164,7 @@ int program_begin(struct program *p, enum options_command command, int argc, cha
     return program_end(p);
 }
 
-/* ---- running
- * ------------------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 void program_ready(struct program *p)
 {
@@ -254,8 +252,7 @@ void program_told(void *program, enum outcome outcome, const char *text)
     uv_stop(&p->loop.uv);
 }
 
-/* ---- the end
- * ------------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 static void close_handle(uv_handle_t *handle)
 {

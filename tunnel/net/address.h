@@ -29,8 +29,8 @@ struct address {
  * PORT gives host "::" (dual stack). */
 int address_parse_listen(struct address *out, const char *text, char *why, size_t size);
 
-/* connect: nothing (localhost), PORT, HOST, HOST:PORT, [V6]:PORT, a bare IPv6 address, unix:PATH.
- */
+/* connect: nothing (localhost), PORT, HOST, HOST:PORT, [V6]:PORT, a bare IPv6 address,
+ * unix:PATH. */
 int address_parse_connect(struct address *out, const char *text, char *why, size_t size);
 
 /* connect, as two words: HOST is a name or a numeric address, without brackets. */

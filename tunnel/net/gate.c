@@ -16,11 +16,13 @@ unsigned gate_connections_max(unsigned descriptors)
     return limit == 0 ? 1 : limit > UINT32_MAX ? UINT32_MAX : (unsigned)limit;
 }
 
-void gate_leave(struct gate *gate, struct gate_entry *entry)
+void gate_leave(struct gate_entry *entry)
 {
-    if (!entry->inside)
+    struct gate *gate = entry->gate;
+
+    if (gate == NULL)
         return;
-    entry->inside = false;
+    entry->gate = NULL;
     if (entry->older != NULL)
         entry->older->newer = entry->newer;
     else
@@ -32,11 +34,11 @@ void gate_leave(struct gate *gate, struct gate_entry *entry)
     gate->count--;
 }
 
-static void turn_out(struct gate *gate, struct gate_entry *entry)
+static void turn_out(struct gate_entry *entry)
 {
     struct link *link = entry->link;
 
-    gate_leave(gate, entry);
+    gate_leave(entry);
     link_cut(link, LINK_SILENT);
 }
 
@@ -53,10 +55,10 @@ void gate_enter(struct gate *gate, struct gate_entry *entry, struct link *link)
         of_source++;
     }
     if (of_source >= GATE_SOURCE)
-        turn_out(gate, oldest_of_source);
+        turn_out(oldest_of_source);
     else if (gate->count >= GATE_ALL)
-        turn_out(gate, gate->oldest);
-    *entry = (struct gate_entry){.older = gate->newest, .link = link, .inside = true};
+        turn_out(gate->oldest);
+    *entry = (struct gate_entry){.older = gate->newest, .link = link, .gate = gate};
     if (gate->newest != NULL)
         gate->newest->newer = entry;
     else

@@ -12,7 +12,7 @@ enum { GATE_ALL = 512, GATE_SOURCE = 128 };
 struct gate_entry {
     struct gate_entry *older, *newer;
     struct link *link;
-    bool inside;
+    struct gate *gate; /* NULL: in none */
 };
 
 struct gate {
@@ -24,7 +24,7 @@ struct gate {
 void gate_enter(struct gate *gate, struct gate_entry *entry, struct link *link);
 
 /* It is over, one way or the other. Twice is fine. */
-void gate_leave(struct gate *gate, struct gate_entry *entry);
+void gate_leave(struct gate_entry *entry);
 
 /* How many connections of `descriptors` descriptors each fit under the process's limit, with some
  * left over for everything else; at least 1. */

@@ -49,8 +49,7 @@ static uint64_t now_of(const struct link *l)
 static void out_changed(void *owner);
 static void arm(struct link *l);
 
-/* ---- life
- * ---------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 struct link *link_new(const struct net *net, struct sock *sock, enum link_side side,
                       const struct link_handler *handler, void *owner)
@@ -177,8 +176,7 @@ void link_cut(struct link *l, enum link_cause cause)
     close_because(l, cause, 0);
 }
 
-/* ---- sending
- * ------------------------------------------------------------------------------------- */
+/* ---- sending ---- */
 
 /* Nothing waits any more: end of file. */
 static void shut_if_done(struct link *l)
@@ -205,8 +203,8 @@ static void seal_and_write(struct link *l, const uint8_t *octets, size_t size)
         close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
         return;
     }
-    /* An error of the socket is not the end yet: the peer may have said why in what it sent before.
-     */
+    /* An error of the socket is not the end yet: the peer may have said why in what it sent
+     * before. */
     (void)writer_put(&l->out, block, block->octets, made);
     block_release(l->net->loop, block);
     (void)writer_flush(&l->out);
@@ -259,8 +257,7 @@ static void out_changed(void *owner)
     }
 }
 
-/* ---- receiving
- * ----------------------------------------------------------------------------------- */
+/* ---- receiving ---- */
 
 /* Gives the owner the data that is new since the last time. */
 static void tell_data(struct link *l)
@@ -473,8 +470,7 @@ void link_resume(struct link *l)
     read_or_not(l);
 }
 
-/* ---- time
- * ---------------------------------------------------------------------------------------- */
+/* ---- time ---- */
 
 static uint64_t idle_by(const struct link *l)
 {
@@ -521,8 +517,7 @@ static void arm(struct link *l)
     (void)uv_timer_start(&l->timer, on_timer, due > now ? due - now : 0, 0);
 }
 
-/* ---- beginning and end
- * --------------------------------------------------------------------------- */
+/* ---- beginning and end ---- */
 
 void link_start(struct link *l)
 {

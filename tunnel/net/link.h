@@ -1,5 +1,5 @@
-/* A channel on a socket: libusi's octets in and out, its clock, back-pressure and an orderly end.
- */
+/* A channel on a socket: libusi's octets in and out, its clock, back-pressure and an
+ * orderly end. */
 #ifndef USI_NET_LINK_H
 #define USI_NET_LINK_H
 

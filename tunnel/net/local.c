@@ -68,8 +68,8 @@ void local_attach(struct local *l, struct sock *sock)
 
 /* ---- standard input and output ---- */
 
-/* The handle for a descriptor that can be polled: 1; 0 for one that cannot (a file); or an error.
- */
+/* The handle for a descriptor that can be polled: 1; 0 for one that cannot (a file); or an
+ * error. */
 static int open_stream(struct half *h, uv_loop_t *loop)
 {
     int result;

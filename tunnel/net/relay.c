@@ -26,8 +26,7 @@ struct relay {
 static void link_closed(void *owner, const struct link_end *end);
 static void end_output_if_done(struct relay *r);
 
-/* ---- the end
- * ------------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 /* Everything is done: tell it, once. The link lives on. */
 static void finish_if_done(struct relay *r)
@@ -72,15 +71,14 @@ static bool given_up(const struct relay *r)
     return r->result != RELAY_CUT;
 }
 
-/* ---- from the local end to the link
- * -------------------------------------------------------------- */
+/* ---- from the local end to the link ---- */
 
 static void call_end(struct relay *r)
 {
     if (r->end_called)
         return;
     r->end_called = true;
-    /* A channel that has failed a moment ago takes none, and the link's last call says why it did. */
+    /* A channel that has just failed takes none, and the link's last call says why it did. */
     (void)usi_channel_end(link_channel(r->link));
 }
 
@@ -154,8 +152,7 @@ void relay_go(struct relay *r)
     writable(r);
 }
 
-/* ---- from the link to the local end
- * -------------------------------------------------------------- */
+/* ---- from the link to the local end ---- */
 
 static void take_data(void *owner, struct block *block, const uint8_t *at, size_t size)
 {
@@ -280,8 +277,7 @@ static void link_closed(void *owner, const struct link_end *end)
     free(r);
 }
 
-/* ---- beginning
- * ----------------------------------------------------------------------------------- */
+/* ---- beginning ---- */
 
 struct relay *relay_new(const struct net *net, struct link *link, struct local *local,
                         const struct relay_options *options, relay_over *over, void *owner)

@@ -28,8 +28,8 @@ struct writer {
     uv_write_t write;
     uv_fs_t fs;
     uint64_t written; /* octets */
-    /* Called from the loop when a request has come back: with writer_full false again, or an error.
-     */
+    /* Called from the loop when a request has come back: with writer_full false again, or an
+     * error. */
     void (*changed)(void *owner);
     void *owner;
 };
