@@ -24,6 +24,7 @@ from harness import (
     Scenario,
     Sink,
     main,
+    not_wrapped,
     redirected,
 )
 
@@ -199,6 +200,7 @@ class Closed(Scenario):
         connector.wait(FAR)
         self.assertTrue(listener.lines)
 
+    @not_wrapped
     def test_all_closed(self):
         """Three closed standard streams are taken by no socket: nothing of the channel is
         written to them."""

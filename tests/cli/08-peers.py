@@ -81,11 +81,10 @@ class First(Scenario):
         self.assertEqual(listener.out.finish(), b"in time")
 
     def test_many_at_once(self):
-        """One is taken; every other one is told so (7), cut (5) or finds nobody (3); none of
-        their bytes come out."""
+        """One is taken; the others are told (7), cut (5), turned away (4) or find nobody (3)."""
         listener = self.listen()
         peers = [self.connect(listener, stdin=b"[%d]" % n) for n in range(8)]
-        statuses = [peer.wait(OK, FAR, CUT, NO_CONNECTION) for peer in peers]
+        statuses = [peer.wait(OK, FAR, CUT, NO_AUTHENTICATION, NO_CONNECTION) for peer in peers]
         listener.wait(OK)
         self.assertEqual(statuses.count(OK), 1, statuses)
         self.assertEqual(listener.out.finish(), b"[%d]" % statuses.index(OK))

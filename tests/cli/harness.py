@@ -235,8 +235,9 @@ class Process:
 
     @property
     def complaints(self):
-        """What a valgrind before it found."""
-        return [x for x in self.all_lines if re.match(r"==\d+== ", x)] if WRAP else []
+        """What a valgrind before it found, as far as it is an error."""
+        found = [x for x in self.all_lines if re.match(r"==\d+== \w", x)] if WRAP else []
+        return [x for x in found if "possibly lost" not in x]
 
     def says(self, pattern, count=1):
         """Waits for a whole stderr line (the count-th) that matches, and returns the match."""

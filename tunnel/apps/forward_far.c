@@ -94,7 +94,8 @@ static void relay_told(void *owner, enum relay_result result, const char *text)
         return;
     }
     c->link = NULL;
-    report_failed(c, text);
+    if (!c->forward->orphan)
+        report_failed(c, text);
     channel_gone(c);
 }
 
@@ -196,8 +197,12 @@ static void waiting(void *owner)
     struct channel *c;
     struct sock *sock;
 
-    if (f->count >= f->count_max || (c = calloc(1, sizeof *c)) == NULL)
-        return; /* it waits in the kernel until another ends */
+    if (f->count >= f->count_max) { /* it waits in the kernel until another ends */
+        gate_make_way(&f->strangers);
+        return;
+    }
+    if ((c = calloc(1, sizeof *c)) == NULL)
+        return;
     sock = listener_accept(f->listener);
     if (sock == NULL || (c->link = link_new(f->net, sock, LINK_LISTENER, &handler, c)) == NULL) {
         free(c);
@@ -253,7 +258,9 @@ static void on_drained(uv_timer_t *timer)
 {
     struct forward_far *f = timer->data;
 
-    f->outcome = OUTCOME_CUT;
+    for (const struct channel *c = f->channels; c != NULL; c = c->next)
+        if (c->relay != NULL) /* the others only wait for the peer to close */
+            f->outcome = OUTCOME_CUT;
     cut_all(f);
 }
 

@@ -13,6 +13,7 @@ struct pipe_connector {
     struct link *link;
     struct local *local;
     struct relay *relay;
+    uint64_t sent, received; /* by the latest stream that is over */
     bool over;
     bool orphan; /* pipe_connector_free was called; what is left goes when the link has gone */
     enum outcome outcome;
@@ -116,6 +117,7 @@ static void relay_told(void *owner, enum relay_result result, const char *text)
 {
     struct pipe_connector *p = owner;
 
+    relay_counts(p->relay, &p->sent, &p->received);
     p->relay = NULL;
     if (result == RELAY_DONE) {
         link_set_handler(p->link, &handler, p);
@@ -173,8 +175,8 @@ struct pipe_connector *pipe_connect(const struct net *net, const struct address 
 
 void pipe_connector_counts(const struct pipe_connector *p, uint64_t *sent, uint64_t *received)
 {
-    *sent = 0;
-    *received = 0;
+    *sent = p->sent;
+    *received = p->received;
     if (p->relay != NULL)
         relay_counts(p->relay, sent, received);
 }

@@ -23,10 +23,11 @@ struct pipe_listener {
     struct gate strangers, known; /* handshakes before and behind a right knock */
     struct peer *peers;
     unsigned count, count_max;
-    struct peer *turn;   /* whose turn it is: authenticated, about to open, or piping */
-    struct relay *relay; /* its stream */
-    struct local *local; /* standard input and output, from the first stream on */
-    uv_timer_t timer;    /* for a turn that is not used, and for the drain */
+    struct peer *turn;       /* whose turn it is: authenticated, about to open, or piping */
+    struct relay *relay;     /* its stream */
+    uint64_t sent, received; /* by the latest stream that is over */
+    struct local *local;     /* standard input and output, from the first stream on */
+    uv_timer_t timer;        /* for a turn that is not used, and for the drain */
     bool stopping;
     bool over, orphan, timer_closed;
     enum outcome outcome;
@@ -109,6 +110,7 @@ static void relay_told(void *owner, enum relay_result result, const char *text)
     struct peer *peer = owner;
     struct pipe_listener *p = peer->pipe;
 
+    relay_counts(p->relay, &p->sent, &p->received);
     p->relay = NULL;
     if (result == RELAY_DONE) {
         link_set_handler(peer->link, &handler, peer);
@@ -177,7 +179,7 @@ static void authenticated(void *owner)
         link_abort(peer->link, USI_REASON_BUSY);
     } else {
         peer->waits = true;
-        link_pause(peer->link);
+        link_wait(peer->link);
         give_turn(p);
     }
 }
@@ -273,6 +275,8 @@ static void waiting(void *owner)
 
     if (p->count < p->count_max)
         accept_one(p);
+    else
+        gate_make_way(&p->strangers);
 }
 
 struct pipe_listener *pipe_listen(const struct net *net, const struct address *address,
@@ -305,9 +309,11 @@ static void on_drained(uv_timer_t *timer)
 {
     struct pipe_listener *p = timer->data;
 
-    p->outcome = OUTCOME_CUT;
-    (void)snprintf(p->text, sizeof p->text,
-                   "the stream under way did not end in time (--drain): cut off");
+    if (p->relay != NULL) { /* else all is confirmed, and only the peer's close is waited for */
+        p->outcome = OUTCOME_CUT;
+        (void)snprintf(p->text, sizeof p->text,
+                       "the stream under way did not end in time (--drain): cut off");
+    }
     if (p->turn != NULL && p->turn->link != NULL)
         link_cut(p->turn->link, LINK_CUT);
 }
@@ -327,8 +333,8 @@ void pipe_listener_stop(struct pipe_listener *p)
 
 void pipe_listener_counts(const struct pipe_listener *p, uint64_t *sent, uint64_t *received)
 {
-    *sent = 0;
-    *received = 0;
+    *sent = p->sent;
+    *received = p->received;
     if (p->relay != NULL)
         relay_counts(p->relay, sent, received);
 }

@@ -53,24 +53,24 @@ int background_fork(int *ready_fd)
         return STATUS_INTERNAL;
     }
     (void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    (void)setsid(); /* fails only for a leader, which a child is not */
     *ready_fd = ends[1];
     return 0;
 }
 
-void background_ready(int *ready_fd)
+void background_ready(int *ready_fd, bool all)
 {
     int null;
 
     if (*ready_fd < 0)
         return;
+    (void)setsid(); /* fails only for a leader, which a child is not */
     null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null >= 0) {
-        (void)dup2(null, STDERR_FILENO);
+    for (int fd = all ? STDIN_FILENO : STDERR_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
+        (void)dup2(null, fd);
+    if (null >= 0)
         (void)close(null);
-    }
-    if (write(*ready_fd, "r", 1) != 1)
-        (void)null; /* the parent has gone: nobody waits */
+    while (write(*ready_fd, "r", 1) < 0 && errno == EINTR)
+        continue; /* any other error: the parent has gone, and nobody waits */
     (void)close(*ready_fd);
     *ready_fd = -1;
 }

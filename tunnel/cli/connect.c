@@ -8,7 +8,7 @@
 
 static struct dialer_options dial_options(const struct options *o)
 {
-    return (struct dialer_options){.family = o->family,
+    return (struct dialer_options){.family = o->has_source ? address_family(o->source) : o->family,
                                    .source = o->has_source ? o->source : NULL,
                                    .timeout_ms = o->timeout_ms,
                                    .retry_ms = o->retry_ms};
@@ -26,7 +26,7 @@ static void report_and_ready(void *sink, const struct report *report)
 
     report_say(&p->level, report);
     if (report->type == REPORT_AUTHENTICATED)
-        program_ready(p);
+        program_ready(p, false);
 }
 
 static void run_pipe(struct program *p)
@@ -65,7 +65,7 @@ static void run_forward(struct program *p)
         return;
     }
     p->app = app;
-    program_ready(p);
+    program_ready(p, true);
     program_run(p);
     forward_near_free(app);
 }

@@ -28,6 +28,11 @@ static int make_key(const struct options *options, OSSL_LIB_CTX *context)
     struct key *key;
     char why[512];
 
+    if (key_heap_open() != 0) {
+        say_error("no memory for the secure heap");
+        return STATUS_INTERNAL;
+    }
+
     key = key_generate(context, options->keygen_bits, why, sizeof why);
     if (key == NULL) {
         say_error("%s%s", why, options->propquery != NULL ? "; does --propquery allow any?" : "");

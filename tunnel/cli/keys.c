@@ -90,6 +90,14 @@ static void encode_hex(char *text, const uint8_t *octets, size_t count)
     }
 }
 
+enum { HEAP = 256 << 10, HEAP_SMALLEST = 32 };
+
+int key_heap_open(void)
+{
+    /* 2 means that the memory could not be locked, which a container may not allow. */
+    return CRYPTO_secure_malloc_init(HEAP, HEAP_SMALLEST) != 0 ? 0 : -1;
+}
+
 /* ---- Key text ---- */
 
 static bool is_blank(char c)

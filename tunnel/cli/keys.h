@@ -8,6 +8,9 @@
 
 enum { KEY_MAX = 32, KEY_FINGERPRINT_TEXT = 64 };
 
+/* Makes the secure heap, which every key needs: 0, or -1. Once, behind any fork. */
+int key_heap_open(void);
+
 /* 16, 24 or 32 octets of Ki, in the secure heap. */
 struct key {
     size_t size;

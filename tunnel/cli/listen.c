@@ -33,7 +33,7 @@ static void run_pipe(struct program *p)
     p->app = app;
     p->stop = stop_pipe;
     p->counts = count_pipe;
-    program_ready(p);
+    program_ready(p, false);
     program_run(p);
     pipe_listener_free(app);
 }
@@ -59,7 +59,7 @@ static void run_forward(struct program *p)
     }
     p->app = app;
     p->stop = stop_forward;
-    program_ready(p);
+    program_ready(p, true);
     program_run(p);
     forward_far_free(app);
 }

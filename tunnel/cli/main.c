@@ -9,14 +9,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/crypto.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-enum { SECURE_HEAP = 256 << 10, SECURE_HEAP_SMALLEST = 32 };
 
 /* Takes argv from the subcommand's name on; returns the exit status. NULL: not built yet. */
 struct subcommand {
@@ -43,7 +40,7 @@ static int open_standard_descriptors(void)
     return 0;
 }
 
-/* Keeps keys out of core files, swap and the sight of a debugger, and allows as many connections as
+/* Keeps keys out of core files and the sight of a debugger, and allows as many connections as
  * the hard limit does. */
 static int prepare_process(void)
 {
@@ -65,11 +62,6 @@ static int prepare_process(void)
         if (setrlimit(RLIMIT_NOFILE, &files) < 0)
             say_error("warning: the limit of open files stays as it is: %s",
                       file_error_text(errno));
-    }
-    /* 2 means that the memory could not be locked, which a container may not allow. */
-    if (CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_HEAP_SMALLEST) == 0) {
-        say_error("no memory for the secure heap");
-        return -1;
     }
     return 0;
 }

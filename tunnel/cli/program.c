@@ -101,6 +101,15 @@ static void on_signal(uv_signal_t *handle, int number)
     uv_stop(&p->loop.uv);
 }
 
+/* nohup stays in force. SIGINT, which a shell without job control makes its background jobs ignore,
+ * is taken all the same: who sends it to this process by its number means it. */
+static bool ignored(int number)
+{
+    struct sigaction found;
+
+    return number == SIGHUP && sigaction(number, NULL, &found) == 0 && found.sa_handler == SIG_IGN;
+}
+
 static int make_loop(struct program *p)
 {
     static const int numbers[PROGRAM_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
@@ -110,7 +119,7 @@ static int make_loop(struct program *p)
     for (int i = 0; result == 0 && i < PROGRAM_SIGNALS; i++) {
         result = uv_signal_init(&p->loop.uv, &p->signals[i]);
         p->signals[i].data = p;
-        if (result == 0)
+        if (result == 0 && !ignored(numbers[i]))
             result = uv_signal_start(&p->signals[i], on_signal, numbers[i]);
     }
     if (result == 0)
@@ -152,6 +161,11 @@ int program_begin(struct program *p, enum options_command command, int argc, cha
     p->level = p->options.quiet ? SAY_QUIET : p->options.verbose ? SAY_VERBOSE : SAY_NORMAL;
     if (p->options.background)
         status = background_fork(&p->ready_fd);
+    if (status == 0 &&
+        key_heap_open() != 0) { /* behind the fork, which locked memory does not survive */
+        say_error("no memory for the secure heap");
+        status = STATUS_INTERNAL;
+    }
     if (status == 0)
         status = load_libraries(p);
     if (status == 0)
@@ -166,9 +180,9 @@ int program_begin(struct program *p, enum options_command command, int argc, cha
 
 /* ---- running ---- */
 
-void program_ready(struct program *p)
+void program_ready(struct program *p, bool streams)
 {
-    background_ready(&p->ready_fd);
+    background_ready(&p->ready_fd, streams);
 }
 
 static void show_progress(struct program *p, bool last)
@@ -265,12 +279,14 @@ int program_end(struct program *p)
     for (int i = 0; i < PROGRAM_SIGNALS; i++)
         close_handle((uv_handle_t *)&p->signals[i]);
     close_handle((uv_handle_t *)&p->progress);
-    loop_close(&p->loop);
+    bool all_closed = loop_close(&p->loop);
     usi_keyring_free(p->ring);
     usi_crypto_free(p->crypto);
     library_free(p->library);
     options_free(&p->options);
     if (p->signal != 0 && signal(p->signal, SIG_DFL) != SIG_ERR)
         (void)raise(p->signal); /* the shell sees what ended us */
+    if (!all_closed)
+        _exit(p->status);
     return p->status;
 }

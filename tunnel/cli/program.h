@@ -41,8 +41,9 @@ struct program {
  * (everything was said). After -1, program_end. */
 int program_begin(struct program *p, enum options_command command, int argc, char **argv);
 
-/* Everything that others may wait for is there: for -f the parent may go. */
-void program_ready(struct program *p);
+/* Everything that others may wait for is there: for -f the parent may go. `streams`: the program
+ * works on sockets only, and lets go of stdin and stdout. */
+void program_ready(struct program *p, bool streams);
 
 /* Runs the loop until an outcome is told or a signal ends it. */
 void program_run(struct program *p);

@@ -96,12 +96,28 @@ static void fail(struct dialer *d, const char *cause)
     d->failed(d->owner, why);
 }
 
+static bool is_refusal(int error)
+{
+    return error == UV_ECONNREFUSED || error == UV_ENOENT;
+}
+
+/* Of a round's errors a refusal says most: somebody is there, and nothing listens. */
+static void remember_error(struct dialer *d, int error)
+{
+    if (!is_refusal(d->error))
+        d->error = error;
+}
+
 /* Every address has failed: again later, or for good. */
 static void round_failed(struct dialer *d)
 {
-    bool refused = d->error == UV_ECONNREFUSED || d->error == UV_ENOENT;
+    /* A Unix socket whose queue is full says so at once, where TCP would wait. */
+    bool full = d->address->kind == ADDRESS_UNIX && d->error == UV_EAGAIN;
+    uint64_t patience = !full                       ? d->options.retry_ms
+                        : d->options.timeout_ms > 0 ? d->options.timeout_ms
+                                                    : UINT64_MAX;
 
-    if (refused && now_of(d) - d->begun < d->options.retry_ms) {
+    if ((full || is_refusal(d->error)) && now_of(d) - d->begun < patience) {
         d->count = 0;
         d->tried = 0;
         (void)uv_timer_start(&d->timer, on_timer, RETRY_MS, 0);
@@ -126,7 +142,7 @@ static void on_connected(uv_connect_t *request, int status)
         d->connected(d->owner, sock);
         return;
     }
-    d->error = status;
+    remember_error(d, status);
     sock_close(sock, sock_gone, d);
     (void)uv_timer_start(&d->timer, on_timer, 0, 0); /* no need to wait for the next address */
 }
@@ -174,7 +190,7 @@ static void try_next(struct dialer *d)
             d->pending++;
             break;
         }
-        d->error = result;
+        remember_error(d, result);
     }
     if (d->pending == 0) {
         round_failed(d);
@@ -223,6 +239,21 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     let_go(d);
 }
 
+/* Is the host an address? Then it needs no resolver, nor the thread pool's time. */
+static bool take_number(struct dialer *d)
+{
+    const char *host = d->address->host;
+    struct sockaddr *found = (struct sockaddr *)&d->found[0];
+
+    if ((d->options.family == AF_INET6 ||
+         uv_ip4_addr(host, d->address->port, (struct sockaddr_in *)found) != 0) &&
+        (d->options.family == AF_INET ||
+         uv_ip6_addr(host, d->address->port, (struct sockaddr_in6 *)found) != 0))
+        return false;
+    d->count = 1;
+    return true;
+}
+
 static void round_begin(struct dialer *d)
 {
     const struct addrinfo hints = {
@@ -230,8 +261,13 @@ static void round_begin(struct dialer *d)
     char port[8];
 
     d->round_begun = now_of(d);
+    d->error = 0;
     if (d->address->kind == ADDRESS_UNIX) {
         d->count = 1;
+        try_next(d);
+        return;
+    }
+    if (take_number(d)) {
         try_next(d);
         return;
     }

@@ -42,6 +42,12 @@ static void turn_out(struct gate_entry *entry)
     link_cut(link, LINK_SILENT);
 }
 
+void gate_make_way(struct gate *gate)
+{
+    if (gate->oldest != NULL && link_age(gate->oldest->link) >= GATE_PATIENCE_MS)
+        turn_out(gate->oldest);
+}
+
 void gate_enter(struct gate *gate, struct gate_entry *entry, struct link *link)
 {
     struct gate_entry *oldest_of_source = NULL;

@@ -6,7 +6,7 @@
 
 #include "net/link.h"
 
-enum { GATE_ALL = 512, GATE_SOURCE = 128 };
+enum { GATE_ALL = 512, GATE_SOURCE = 128, GATE_PATIENCE_MS = 1000 };
 
 /* Embedded in whatever has the link. */
 struct gate_entry {
@@ -25,6 +25,9 @@ void gate_enter(struct gate *gate, struct gate_entry *entry, struct link *link);
 
 /* It is over, one way or the other. Twice is fine. */
 void gate_leave(struct gate_entry *entry);
+
+/* All places are taken: the oldest handshake makes way, if it has had time enough to be honest. */
+void gate_make_way(struct gate *gate);
 
 /* How many connections of `descriptors` descriptors each fit under the process's limit, with some
  * left over for everything else; at least 1. */

@@ -1,5 +1,7 @@
 #include "net/link.h"
 
+#include "net/link_report.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +25,7 @@ struct link {
 
     bool authenticated;
     bool paused;  /* by link_pause */
+    bool waiting; /* by link_wait */
     bool reading; /* uv_read_start is in force */
     bool shut;    /* end of file was sent */
     unsigned open_handles;
@@ -30,8 +33,9 @@ struct link {
     struct writer out;
     uv_shutdown_t shutdown;
     uv_timer_t timer;
+    uint64_t started;
     uint64_t handshake_by, finish_by; /* ms of the loop's clock; UINT64_MAX: not now */
-    uint64_t active_at;
+    uint64_t active_at, moved;        /* when something moved last, and how much had by then */
 
     struct block *in; /* where data is opened to; NULL while none is half way in */
     struct usi_buffer to;
@@ -101,6 +105,11 @@ struct usi_channel *link_channel(struct link *l)
     return l->channel;
 }
 
+uint64_t link_age(const struct link *l)
+{
+    return now_of(l) - l->started;
+}
+
 const char *link_peer(const struct link *l)
 {
     return l->peer;
@@ -111,28 +120,13 @@ const char *link_source(const struct link *l)
     return l->source;
 }
 
-static void report_end(const struct link *l)
-{
-    struct usi_counts counts;
-    char text[160];
-
-    link_end_text(&l->end, text, sizeof text);
-    usi_channel_counts(l->channel, &counts);
-    net_report(l->net,
-               (struct report){.type = l->authenticated ? REPORT_ENDED : REPORT_HANDSHAKE_FAILED,
-                               .peer = l->peer,
-                               .text = text,
-                               .sent = counts.sent,
-                               .received = counts.received});
-}
-
 static void handle_closed(struct link *l)
 {
     if (--l->open_handles > 0)
         return;
     writer_drop(&l->out);
     block_release(l->net->loop, l->in);
-    report_end(l);
+    link_report_end(l->net, l->peer, l->channel, l->authenticated, &l->end);
     l->handler->closed(l->owner, &l->end);
     usi_channel_free(l->channel);
     free(l);
@@ -191,13 +185,13 @@ static void shut_if_done(struct link *l)
 /* Seals what waits, and octets[0..size-1] behind it, and writes. */
 static void seal_and_write(struct link *l, const uint8_t *octets, size_t size)
 {
-    struct block *block = block_get(l->net->loop);
+    struct block *block = block_get(l->net->loop, usi_channel_sealed_size(size) + USI_SEND_ROOM);
     size_t taken = 0, made = 0;
     int result = USI_ERR_INTERNAL;
 
     if (block != NULL)
         result =
-            usi_channel_send(l->channel, octets, size, &taken, block->octets, LOOP_BLOCK, &made);
+            usi_channel_send(l->channel, octets, size, &taken, block->octets, block->size, &made);
     if (result != 0 || taken != size) {
         block_release(l->net->loop, block);
         close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
@@ -280,37 +274,25 @@ static void drop_buffer(struct link *l)
     l->told = 0;
 }
 
-static bool new_buffer(struct link *l)
+/* `left` octets of input wait to be opened into it. */
+static bool new_buffer(struct link *l, size_t left)
 {
+    size_t room = left > LOOP_READ_CROWD ? left + USI_RECORD_ROOM : USI_RECORD_ROOM;
+
     drop_buffer(l);
-    l->in = block_get(l->net->loop);
+    l->in = block_get(l->net->loop, room);
     if (l->in == NULL)
         return false;
-    l->to = (struct usi_buffer){.base = l->in->octets, .size = LOOP_BLOCK};
+    l->to = (struct usi_buffer){.base = l->in->octets, .size = l->in->size};
     return true;
 }
 
 static void tell_authenticated(struct link *l)
 {
-    struct usi_counts counts;
-
-    usi_channel_counts(l->channel, &counts);
     l->authenticated = true;
     l->handshake_by = UINT64_MAX;
-    net_report(l->net, (struct report){.type = REPORT_AUTHENTICATED,
-                                       .peer = l->peer,
-                                       .text = l->side == LINK_CONNECTOR ? "listener" : "connector",
-                                       .number = counts.key_bits});
+    link_report_authenticated(l->net, l->peer, l->channel, l->side);
     l->handler->authenticated(l->owner);
-}
-
-static void tell_rekeyed(struct link *l)
-{
-    struct usi_counts counts;
-
-    usi_channel_counts(l->channel, &counts);
-    net_report(l->net,
-               (struct report){.type = REPORT_REKEYED, .peer = l->peer, .number = counts.rekeys});
 }
 
 static void tell_bye(struct link *l)
@@ -324,7 +306,8 @@ static void tell_bye(struct link *l)
         l->handler->bye(l->owner);
 }
 
-static void tell_event(struct link *l, const struct usi_event *event)
+/* `left` octets of input are not opened yet. */
+static void tell_event(struct link *l, const struct usi_event *event, size_t left)
 {
     if (event->type != USI_EVENT_NONE)
         tell_data(l);
@@ -332,7 +315,7 @@ static void tell_event(struct link *l, const struct usi_event *event)
         return;
     switch (event->type) {
     case USI_EVENT_ROOM:
-        if (!new_buffer(l))
+        if (!new_buffer(l, left))
             close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
         break;
     case USI_EVENT_KNOCK:
@@ -355,7 +338,7 @@ static void tell_event(struct link *l, const struct usi_event *event)
         tell_bye(l);
         break;
     case USI_EVENT_REKEYED:
-        tell_rekeyed(l);
+        link_report_rekeyed(l->net, l->peer, l->channel);
         break;
     case USI_EVENT_ABORT:
         close_with(l, (struct link_end){.cause = LINK_ABORTED, .reason = event->reason});
@@ -376,7 +359,7 @@ static void take(struct link *l, const uint8_t *in, size_t size)
         return;
     }
     while (size > 0 && l->state == UP) {
-        if (l->authenticated && l->in == NULL && !new_buffer(l)) {
+        if (l->authenticated && l->in == NULL && !new_buffer(l, size)) {
             close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
             return;
         }
@@ -390,7 +373,7 @@ static void take(struct link *l, const uint8_t *in, size_t size)
             break;
         }
         news = news || event.type != USI_EVENT_NONE;
-        tell_event(l, &event);
+        tell_event(l, &event, size);
     }
     if (l->state == UP)
         tell_data(l);
@@ -464,9 +447,20 @@ void link_pause(struct link *l)
     read_or_not(l);
 }
 
+void link_wait(struct link *l)
+{
+    l->waiting = true;
+    link_pause(l);
+}
+
 void link_resume(struct link *l)
 {
     l->paused = false;
+    if (l->waiting) {
+        l->waiting = false;
+        l->active_at = now_of(l);
+        arm(l);
+    }
     read_or_not(l);
 }
 
@@ -474,7 +468,23 @@ void link_resume(struct link *l)
 
 static uint64_t idle_by(const struct link *l)
 {
-    return l->net->idle_ms > 0 && l->authenticated ? l->active_at + l->net->idle_ms : UINT64_MAX;
+    bool counts = l->net->idle_ms > 0 && l->authenticated && !l->waiting;
+
+    return counts ? l->active_at + l->net->idle_ms : UINT64_MAX;
+}
+
+/* Did a slow end, ours or the peer's, take anything since the last look? */
+static bool has_moved(struct link *l)
+{
+    uint64_t moved = writer_moved(&l->out);
+
+    if (l->handler->moved != NULL)
+        moved += l->handler->moved(l->owner);
+    if (moved == l->moved)
+        return false;
+    l->moved = moved;
+    l->active_at = now_of(l);
+    return true;
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -491,7 +501,7 @@ static void on_timer(uv_timer_t *timer)
         close_because(l, LINK_SILENT, 0);
     } else if (now >= l->finish_by) {
         close_handles(l);
-    } else if (l->state == UP && now >= idle_by(l)) {
+    } else if (l->state == UP && now >= idle_by(l) && !has_moved(l)) {
         link_abort(l, USI_REASON_IDLE);
         l->end.cause = LINK_IDLE;
     } else if (l->state == UP && usi_channel_tick(l->channel, now) != 0) {
@@ -524,6 +534,7 @@ void link_start(struct link *l)
     uint64_t now = now_of(l);
 
     l->state = UP;
+    l->started = now;
     l->active_at = now;
     if (l->net->handshake_ms > 0)
         l->handshake_by = now + l->net->handshake_ms;

@@ -44,6 +44,9 @@ struct link_handler {
     void (*ended)(void *owner);     /* the peer's direction is complete */
     void (*bye)(void *owner);       /* it has written ours out */
     void (*writable)(void *owner);  /* after link_send answered false, or the room was 0: go on */
+    /* For the idle timeout: a number that changes with every octet of the stream that moves on
+     * locally. NULL: there is nothing of the kind. */
+    uint64_t (*moved)(void *owner);
     /* The last call: the link is freed when it returns. */
     void (*closed)(void *owner, const struct link_end *end);
 };
@@ -70,6 +73,9 @@ bool link_send(struct link *link, const uint8_t *octets, size_t size);
 /* Stops taking octets from the peer, and goes on. Paused or not, a link that is closed is told in
  * the end. */
 void link_pause(struct link *link);
+
+/* The same, while the peer waits for its turn: no idle time is counted until link_resume. */
+void link_wait(struct link *link);
 void link_resume(struct link *link);
 
 /* An answer is due within ms (0: whenever); else the link ends as LINK_SILENT. */
@@ -84,6 +90,9 @@ void link_abort(struct link *link, enum usi_reason reason);
 
 /* Closes at once. end.cause is what `closed` will be told. */
 void link_cut(struct link *link, enum link_cause cause);
+
+/* Milliseconds since link_start. */
+uint64_t link_age(const struct link *link);
 
 const char *link_peer(const struct link *link);
 const char *link_source(const struct link *link);

@@ -16,7 +16,9 @@ enum {
     SOCKETS_MAX = 8,
     PORT_TRIES = 16,
     /* Connections taken in one turn of the loop: those before get to say who they are first. */
-    BURST = 32
+    BURST = 32,
+    /* What was not taken is offered again, besides by listener_again, after so long. */
+    AGAIN_MS = 250
 };
 
 struct slot {
@@ -39,6 +41,22 @@ struct listener {
     ino_t inode;
 };
 
+static void on_turn(uv_timer_t *timer);
+
+/* Offers what waits, and makes sure that what is not taken is offered again. */
+static void offer(struct listener *l)
+{
+    bool left = false;
+
+    for (unsigned i = 0; i < l->count; i++) {
+        if (l->slot[i].waits && l->taken < BURST)
+            l->waiting(l->owner);
+        left = left || l->slot[i].waits;
+    }
+    if (left && !uv_is_active((const uv_handle_t *)l->turn))
+        (void)uv_timer_start(l->turn, on_turn, AGAIN_MS, 0);
+}
+
 static void on_connection(uv_stream_t *stream, int status)
 {
     struct slot *slot = stream->data;
@@ -51,8 +69,7 @@ static void on_connection(uv_stream_t *stream, int status)
         return;
     }
     slot->waits = true;
-    if (l->taken < BURST)
-        l->waiting(l->owner);
+    offer(l);
 }
 
 static void on_turn(uv_timer_t *timer)
@@ -60,7 +77,7 @@ static void on_turn(uv_timer_t *timer)
     struct listener *l = timer->data;
 
     l->taken = 0;
-    listener_again(l);
+    offer(l);
 }
 
 /* Listens on a bound descriptor, which is used up. */
@@ -348,9 +365,7 @@ struct sock *listener_accept(struct listener *l)
 
 void listener_again(struct listener *l)
 {
-    for (unsigned i = 0; i < l->count; i++)
-        if (l->slot[i].waits && l->taken < BURST)
-            l->waiting(l->owner);
+    offer(l);
 }
 
 static void turn_gone(uv_handle_t *handle)

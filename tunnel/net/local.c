@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* One of standard input and output. */
@@ -79,6 +80,8 @@ static int open_stream(struct half *h, uv_loop_t *loop)
         result = uv_tty_init(loop, &h->uv.tty, h->fd, 0);
         break;
     case UV_NAMED_PIPE:
+        /* Room for a whole read or write, where that is allowed. */
+        (void)fcntl(h->fd, F_SETPIPE_SZ, LOOP_READ);
         result = uv_pipe_init(loop, &h->uv.pipe, 0);
         if (result == 0)
             result = uv_pipe_open(&h->uv.pipe, h->fd);
@@ -251,10 +254,17 @@ static int close_half(struct local *l, struct half *h)
     h->open = false;
     restore_flags(h);
     if (h->is_stream) {
-        bool reopened = h->uv.handle.type == UV_TTY; /* libuv has a descriptor of its own then */
+        uv_os_fd_t used;
+        /* A terminal that libuv has reopened: our descriptor is left to us. */
+        bool reopened = uv_fileno(&h->uv.handle, &used) == 0 && used != h->fd;
         h->uv.handle.data = l;
         uv_close(&h->uv.handle, handle_gone);
         return reopened && close(h->fd) != 0 ? -errno : 0;
+    }
+    if (h->uv.handle.loop != NULL && !uv_is_closing(&h->uv.handle)) { /* made, but not opened */
+        l->held++;
+        h->uv.handle.data = l;
+        uv_close(&h->uv.handle, handle_gone);
     }
     return close(h->fd) == 0 ? 0 : -errno;
 }
@@ -279,11 +289,14 @@ static int shut_stream(uv_stream_t *stream)
 
 int local_end_output(struct local *l, bool keep)
 {
+    struct stat status;
+
     if (keep)
         return 0;
     if (l->sock != NULL)
         return shut_stream(&l->sock->uv.stream);
-    if (l->out.is_stream && l->out.uv.handle.type == UV_TCP)
+    /* A socket may be standard input too: its end must not depend on who has it open. */
+    if (l->out.is_stream && fstat(l->out.fd, &status) == 0 && S_ISSOCK(status.st_mode))
         return shut_stream(&l->out.uv.stream);
     return close_half(l, &l->out);
 }

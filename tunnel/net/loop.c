@@ -8,7 +8,7 @@ enum { POOL_WAIT_MS = 500 };
 int loop_init(struct loop *loop)
 {
     *loop = (struct loop){0};
-    loop->read = malloc(LOOP_READ);
+    loop->read = aligned_alloc(alignof(struct block), LOOP_READ);
     if (loop->read == NULL)
         return UV_ENOMEM;
     int result = uv_loop_init(&loop->uv);
@@ -48,12 +48,20 @@ static void wait_for_pool(struct loop *loop)
     (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
 }
 
-void loop_close(struct loop *loop)
+static void spare_free(struct spare *spare)
+{
+    for (struct block *b = spare->first, *next; b != NULL; b = next) {
+        next = b->next;
+        free(b);
+    }
+}
+
+bool loop_close(struct loop *loop)
 {
     bool waited = false;
 
     if (loop->read == NULL)
-        return;
+        return true;
     while (uv_loop_close(&loop->uv) == UV_EBUSY) {
         unsigned handles = 0;
         uv_walk(&loop->uv, count_handle, &handles);
@@ -62,16 +70,15 @@ void loop_close(struct loop *loop)
             continue;
         }
         if (waited)
-            return;
+            return false;
         waited = true;
         wait_for_pool(loop);
     }
-    for (struct block *b = loop->spare, *next; b != NULL; b = next) {
-        next = b->next;
-        free(b);
-    }
+    spare_free(&loop->spare);
+    spare_free(&loop->spare_small);
     free(loop->read);
     loop->read = NULL;
+    return true;
 }
 
 size_t loop_read_size(const struct loop *loop)
@@ -79,18 +86,26 @@ size_t loop_read_size(const struct loop *loop)
     return loop->lent < LOOP_CROWD ? LOOP_READ : LOOP_READ_CROWD;
 }
 
-struct block *block_get(struct loop *loop)
+static struct spare *spare_of(struct loop *loop, size_t size)
 {
-    struct block *b = loop->spare;
+    return size == LOOP_BLOCK ? &loop->spare : &loop->spare_small;
+}
+
+struct block *block_get(struct loop *loop, size_t room)
+{
+    size_t size = room <= LOOP_BLOCK_SMALL ? LOOP_BLOCK_SMALL : LOOP_BLOCK;
+    struct spare *spare = spare_of(loop, size);
+    struct block *b = spare->first;
 
     if (b != NULL) {
-        loop->spare = b->next;
-        loop->spare_count--;
-    } else if ((b = malloc(sizeof *b)) == NULL) {
+        spare->first = b->next;
+        spare->count--;
+    } else if ((b = aligned_alloc(alignof(struct block), sizeof *b + size)) == NULL) {
         return NULL;
     }
     b->next = NULL;
     b->references = 1;
+    b->size = size;
     loop->lent++;
     return b;
 }
@@ -105,11 +120,12 @@ void block_release(struct loop *loop, struct block *block)
     if (block == NULL || --block->references > 0)
         return;
     loop->lent--;
-    if (loop->spare_count == LOOP_SPARE) {
+    struct spare *spare = spare_of(loop, block->size);
+    if (spare->count == LOOP_SPARE) {
         free(block);
         return;
     }
-    block->next = loop->spare;
-    loop->spare = block;
-    loop->spare_count++;
+    block->next = spare->first;
+    spare->first = block;
+    spare->count++;
 }

@@ -5,6 +5,8 @@
 
 #include "usi/channel.h"
 
+#include <stdalign.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
@@ -14,8 +16,10 @@ enum {
     /* What one read can become: as many records sealed, or opened behind a record that is half way
        in. */
     LOOP_BLOCK = LOOP_READ + USI_RECORD_ROOM + USI_SEND_ROOM,
-    LOOP_SPARE = 4,             /* blocks kept for reuse */
-    LOOP_CROWD = 16,            /* blocks on loan from which reads get smaller, */
+    /* A small block: any record opened, and what a read of the crowd becomes. */
+    LOOP_BLOCK_SMALL = USI_RECORD_ROOM + USI_SEND_ROOM,
+    LOOP_SPARE = 4,             /* blocks of either size kept for reuse */
+    LOOP_CROWD = 16,            /* blocks on loan from which reads and blocks get smaller, */
     LOOP_READ_CROWD = 32 * 1024 /* so that many slow connections do not add up */
 };
 
@@ -24,29 +28,37 @@ enum {
 struct block {
     struct block *next;
     unsigned references;
-    uint8_t octets[LOOP_BLOCK];
+    size_t size; /* LOOP_BLOCK or LOOP_BLOCK_SMALL */
+    /* Aligned: the kernel copies from and to there faster. */
+    alignas(64) uint8_t octets[];
+};
+
+struct spare {
+    struct block *first;
+    unsigned count;
 };
 
 struct loop {
     uv_loop_t uv;
-    struct block *spare;
-    unsigned spare_count;
+    struct spare spare, spare_small;
     unsigned lent;
-    uint8_t *read; /* LOOP_READ octets */
+    uint8_t *read; /* LOOP_READ octets, aligned like a block's */
 };
 
 /* 0 or a negative libuv error. */
 int loop_init(struct loop *loop);
 
-/* Runs what is closing to its end and frees everything. Every handle must be closed or closing.
- * What the thread pool has not finished by then is left to the end of the process. */
-void loop_close(struct loop *loop);
+/* Runs what is closing to its end and frees everything; true then. Every handle must be closed or
+ * closing. False: the thread pool still works at something that hangs (a name server, a disk): the
+ * process must end by _exit, because libuv's destructor waits for the pool. */
+bool loop_close(struct loop *loop);
 
 /* How much to read at once now. */
 size_t loop_read_size(const struct loop *loop);
 
-/* A block with one reference, contents undefined; NULL when out of memory. */
-struct block *block_get(struct loop *loop);
+/* A block of at least `room` octets, which is at most LOOP_BLOCK, with one reference, contents
+ * undefined; NULL when out of memory. */
+struct block *block_get(struct loop *loop, size_t room);
 void block_hold(struct block *block);
 
 /* Gives one reference back. NULL is fine. */

@@ -139,7 +139,7 @@ static void fill(struct reader *r)
 
     if (next->block != NULL) /* read already, and waiting behind the first */
         return;
-    next->block = block_get(r->loop);
+    next->block = block_get(r->loop, LOOP_READ);
     if (next->block == NULL) {
         r->end = UV_ENOMEM;
         return;

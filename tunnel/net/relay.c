@@ -34,11 +34,9 @@ static void finish_if_done(struct relay *r)
     if (r->finished || !r->bye_called || !usi_channel_idle(link_channel(r->link)))
         return;
     r->finished = true;
-    relay_over *over = r->over;
-    void *owner = r->owner;
     local_disown(r->local);
+    r->over(r->owner, RELAY_DONE, "");
     free(r);
-    over(owner, RELAY_DONE, "");
 }
 
 /* The local end has failed: the peer is told, then the link closes, then `over` is. */
@@ -146,7 +144,9 @@ void relay_go(struct relay *r)
         local_failed(r, "cannot write to", local_output_name(r->local),
                      local_writer(r->local)->error);
     end_output_if_done(r);
-    if (!writer_full(local_writer(r->local)))
+    if (writer_full(local_writer(r->local)))
+        link_pause(r->link);
+    else
         link_resume(r->link);
     link_flush(r->link);
     writable(r);
@@ -242,6 +242,13 @@ static void peer_said_bye(void *owner)
     finish_if_done(owner);
 }
 
+static uint64_t moved(void *owner)
+{
+    const struct relay *r = owner;
+
+    return writer_moved(local_writer(r->local));
+}
+
 /* Of a stream under way there is nothing of the kind. */
 static void no_event(void *owner)
 {
@@ -258,6 +265,7 @@ static const struct link_handler link_handler = {
     .ended = peer_ended,
     .bye = peer_said_bye,
     .writable = writable,
+    .moved = moved,
     .closed = link_closed,
 };
 

@@ -22,9 +22,9 @@ struct relay_options {
     bool keep_output; /* the local output serves others afterwards */
 };
 
-/* Called once, last; the relay is gone then. After RELAY_DONE the link lives on and needs a
- * handler; else it has ended too, and text says what happened. The local end is still the caller's
- * to close. */
+/* Called once, last: the relay, whose counts may still be read, is freed when it returns. After
+ * RELAY_DONE the link lives on and needs a handler; else it has ended too, and text says what
+ * happened. The local end is still the caller's to close. */
 typedef void relay_over(void *owner, enum relay_result result, const char *text);
 
 /* Takes link's handler over; the stream must be open (or about to be: link_flush was not called

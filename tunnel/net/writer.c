@@ -27,6 +27,17 @@ bool writer_full(const struct writer *w)
     return w->fd >= 0 ? w->count > w->flying : w->count > 0;
 }
 
+uint64_t writer_moved(const struct writer *w)
+{
+    uint64_t flying = 0;
+
+    for (unsigned i = 0; i < w->flying; i++)
+        flying += w->queue[i].size;
+    if (w->stream == NULL || w->flying == 0)
+        return w->written;
+    return w->written + flying - uv_stream_get_write_queue_size(w->stream);
+}
+
 int writer_put(struct writer *w, struct block *block, const uint8_t *at, size_t size)
 {
     if (w->error != 0)

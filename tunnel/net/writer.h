@@ -54,6 +54,9 @@ bool writer_busy(const struct writer *w);
  * wait while another is written. */
 bool writer_full(const struct writer *w);
 
+/* A number that grows with every octet the other end takes, also in the middle of a request. */
+uint64_t writer_moved(const struct writer *w);
+
 /* Drops what waits, but for a file's write in flight. After the stream's handle was closed. */
 void writer_drop(struct writer *w);
 

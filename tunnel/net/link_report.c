@@ -1,4 +1,4 @@
-#include "net/link.h"
+#include "net/link_report.h"
 
 #include <stdio.h>
 
@@ -39,4 +39,39 @@ void link_end_text(const struct link_end *end, char *text, size_t size)
         (void)snprintf(text, size, "nothing moved for the idle timeout");
         break;
     }
+}
+
+void link_report_authenticated(const struct net *net, const char *peer,
+                               const struct usi_channel *channel, enum link_side side)
+{
+    struct usi_counts counts;
+
+    usi_channel_counts(channel, &counts);
+    net_report(net, (struct report){.type = REPORT_AUTHENTICATED,
+                                    .peer = peer,
+                                    .text = side == LINK_CONNECTOR ? "listener" : "connector",
+                                    .number = counts.key_bits});
+}
+
+void link_report_rekeyed(const struct net *net, const char *peer, const struct usi_channel *channel)
+{
+    struct usi_counts counts;
+
+    usi_channel_counts(channel, &counts);
+    net_report(net, (struct report){.type = REPORT_REKEYED, .peer = peer, .number = counts.rekeys});
+}
+
+void link_report_end(const struct net *net, const char *peer, const struct usi_channel *channel,
+                     bool authenticated, const struct link_end *end)
+{
+    struct usi_counts counts;
+    char text[192];
+
+    link_end_text(end, text, sizeof text);
+    usi_channel_counts(channel, &counts);
+    net_report(net, (struct report){.type = authenticated ? REPORT_ENDED : REPORT_HANDSHAKE_FAILED,
+                                    .peer = peer,
+                                    .text = text,
+                                    .sent = counts.sent,
+                                    .received = counts.received});
 }
