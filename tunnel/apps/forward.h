@@ -10,13 +10,18 @@
 struct forward_far;
 struct forward_near;
 
+struct forward_far_options {
+    const struct address *address; /* to listen on */
+    const struct listener_options *listen;
+    const struct address *target;      /* must live as long as the forward */
+    const struct dialer_options *dial; /* its strings too */
+};
+
 /* `listen --forward`: joins every stream of every authenticated channel to a new connection to
- * target. NULL with a line in why when it cannot listen. address, target and dial's strings must
- * live as long. */
-struct forward_far *forward_far_new(const struct net *net, const struct address *address,
-                                    const struct listener_options *listen,
-                                    const struct address *target, const struct dialer_options *dial,
-                                    outcome_told *told, void *owner, char *why, size_t size);
+ * target. NULL with a line in why when it cannot listen. */
+struct forward_far *forward_far_new(const struct net *net,
+                                    const struct forward_far_options *options, outcome_told *told,
+                                    void *owner, char *why, size_t size);
 
 /* Takes no more channels; told is called once all streams have ended: OUTCOME_DONE, or OUTCOME_CUT
  * if some had to be cut off after drain_ms. */

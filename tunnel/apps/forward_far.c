@@ -220,10 +220,9 @@ static void waiting(void *owner)
     link_start(c->link);
 }
 
-struct forward_far *forward_far_new(const struct net *net, const struct address *address,
-                                    const struct listener_options *listen,
-                                    const struct address *target, const struct dialer_options *dial,
-                                    outcome_told *told, void *owner, char *why, size_t size)
+struct forward_far *forward_far_new(const struct net *net,
+                                    const struct forward_far_options *options, outcome_told *told,
+                                    void *owner, char *why, size_t size)
 {
     struct forward_far *f = calloc(1, sizeof *f);
 
@@ -233,13 +232,13 @@ struct forward_far *forward_far_new(const struct net *net, const struct address 
         return NULL;
     }
     f->net = net;
-    f->target = target;
-    f->dial = *dial;
+    f->target = options->target;
+    f->dial = *options->dial;
     f->told = told;
     f->owner = owner;
     f->drain.data = f;
     f->count_max = gate_connections_max(2);
-    f->listener = listener_new(net, address, listen, waiting, f, why, size);
+    f->listener = listener_new(net, options->address, options->listen, waiting, f, why, size);
     if (f->listener == NULL) {
         forward_far_free(f);
         return NULL;

@@ -388,13 +388,15 @@ int usi_channel_send(struct usi_channel *c, const uint8_t *data, size_t size, si
                      uint8_t *out, size_t room, size_t *made)
 {
     const unsigned after_data = USI_WAIT_END | USI_WAIT_BYE;
-    struct output o = {out, room};
+    struct output o;
     /* What usi_channel_room promised holds, whatever control records now go first: the reserve
      * under the hard limit is there for them. */
     size_t promised = usi_channel_room(c);
     size_t allowed = size < promised ? size : promised;
     int result;
 
+    o.at = out;
+    o.left = room;
     *taken = 0;
     *made = 0;
     if (c->stage == USI_STAGE_DEAD)

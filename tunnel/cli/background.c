@@ -1,12 +1,12 @@
 #include "cli/background.h"
 
+#include "cli/file.h"
 #include "cli/say.h"
 #include "cli/status.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,7 +38,7 @@ int background_fork(int *ready_fd)
     pid_t child;
 
     if (pipe(ends) != 0) {
-        say_error("cannot go to the background: %s", strerror(errno));
+        say_error("cannot go to the background: %s", file_error_text(errno));
         return STATUS_INTERNAL;
     }
     child = fork();
@@ -48,7 +48,7 @@ int background_fork(int *ready_fd)
     }
     (void)close(ends[0]);
     if (child < 0) {
-        say_error("cannot go to the background: %s", strerror(errno));
+        say_error("cannot go to the background: %s", file_error_text(errno));
         (void)close(ends[1]);
         return STATUS_INTERNAL;
     }

@@ -48,9 +48,10 @@ static void run_forward(struct program *p)
     const struct options *o = &p->options;
     const struct listener_options listen = {.family = o->family};
     const struct dialer_options dial = {.family = o->family, .timeout_ms = o->timeout_ms};
+    const struct forward_far_options options = {
+        .address = &o->address, .listen = &listen, .target = &o->forward, .dial = &dial};
     char why[512];
-    struct forward_far *app = forward_far_new(&p->net, &o->address, &listen, &o->forward, &dial,
-                                              program_told, p, why, sizeof why);
+    struct forward_far *app = forward_far_new(&p->net, &options, program_told, p, why, sizeof why);
 
     if (app == NULL) {
         say_error("%s", why);

@@ -60,7 +60,7 @@ void gate_enter(struct gate *gate, struct gate_entry *entry, struct link *link)
             oldest_of_source = e;
         of_source++;
     }
-    if (of_source >= GATE_SOURCE)
+    if (oldest_of_source != NULL && of_source >= GATE_SOURCE)
         turn_out(oldest_of_source);
     else if (gate->count >= GATE_ALL)
         turn_out(gate->oldest);
