@@ -10,6 +10,7 @@ from harness import (
     CUT,
     DEVNULL,
     FAR,
+    LIMIT,
     LOCAL,
     OK,
     PIPE,
@@ -247,22 +248,19 @@ class Scripts(Scenario):
         for number, status in ((2, 130), (15, 143)):
             with self.round(signal=number):
                 listener = self.listen(stdin=PIPE)
-                script = '"$@" & child=$!; wait $child; echo $?'
                 runner = subprocess.Popen(
-                    ["bash", "-mc", script, "bash"]
-                    + WRAP
-                    + [PROGRAM, "connect", listener.address, "--key-file", self.key, "--recv-only"],
+                    ["sh", "-c", '"$@"; echo $?', "sh", *WRAP, PROGRAM, "connect"]
+                    + [listener.address, "--key-file", self.key, "--recv-only"],
                     stdin=DEVNULL,
                     stdout=PIPE,
                     stderr=DEVNULL,
                     env=clean_environment(),
                 )
+                self.addCleanup(runner.kill)  # what it started ends with the listener
                 listener.write(b"here\n")
                 self.assertEqual(runner.stdout.readline(), b"here\n")
                 os.kill(child_of(runner.pid), number)
-                self.assertEqual(runner.stdout.read(), b"%d\n" % status)
-                runner.stdout.close()
-                runner.wait()
+                self.assertEqual(runner.communicate(timeout=LIMIT)[0], b"%d\n" % status)
 
 
 def child_of(parent):

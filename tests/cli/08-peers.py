@@ -63,7 +63,7 @@ class First(Scenario):
         self.assertEqual(listener.out.finish(), b"in time")
 
     def test_loser_in_mid_handshake(self):
-        """Its proof comes after another one was taken: told, or closed; not a byte of it comes out."""
+        """Its proof comes after another one was taken: told or closed; no byte of it comes out."""
         gate, hold_proof = self.hold(1)
         listener = self.listen(stdin=PIPE)
         proxy = Proxy(listener.address, hold_proof)

@@ -112,11 +112,11 @@ class Help(Scenario):
         for command, options in (
             (
                 "listen",
-                "--forward --keep-open --name --key-file --rekey-bytes --handshake-timeout --background",
+                "--forward --keep-open --name --key-file --rekey-bytes --drain --background",
             ),
             (
                 "connect",
-                "--local --source --check --retry --timeout --recv-only --send-only --ipv4 --verbose",
+                "--local --source --check --retry --timeout --recv-only --ipv4 --verbose",
             ),
             ("keygen", "--bits"),
         ):

@@ -87,7 +87,7 @@ class Background(Scenario):
             peer.sendall(b"x")
             self.assertEqual(peer.recv(1), b"x")
         pid = self.orphan()
-        self.assertNotEqual(os.getsid(pid), os.getsid(0), "it stays in the shell's session")
+        self.assertNotEqual(os.getsid(pid), os.getsid(0), "it stays with the shell")
 
     def test_failure_is_seen(self):
         """What goes wrong before it is ready is the command's exit status."""
