@@ -274,22 +274,8 @@ static void close_handle(uv_handle_t *handle)
         uv_close(handle, NULL);
 }
 
-/* From here on the status is decided: a signal that comes now must not change it. */
-static void hold_signals(void)
-{
-    sigset_t all;
-
-    (void)sigemptyset(&all);
-    (void)sigaddset(&all, SIGINT);
-    (void)sigaddset(&all, SIGTERM);
-    (void)sigaddset(&all, SIGHUP);
-    (void)sigprocmask(SIG_BLOCK, &all, NULL);
-}
-
 int program_end(struct program *p)
 {
-    if (p->signal == 0 && p->over)
-        hold_signals();
     for (int i = 0; i < PROGRAM_SIGNALS; i++) {
         int number = p->signals[i].signum; /* 0: it was never caught */
         close_handle((uv_handle_t *)&p->signals[i]);
