@@ -40,6 +40,13 @@ enum usi_error {
     USI_ERR_PROTOCOL = -10,  /* an authentic record that has no place here */
     USI_ERR_COUNT = -11,     /* `end` states another count than what arrived */
     USI_ERR_KEY_LIMIT = -12, /* the peer went on past the hard limit of a key */
+    USI_ERR_MODE = -13,      /* message 1 asks for a mode, or gives a name, that is not offered */
+    USI_ERR_SIGNATURE = -14, /* an identity's signature is not by its key, or it is malformed */
+    USI_ERR_KEY_KIND = -15,  /* a signature key of a kind or size that is not accepted */
+    USI_ERR_CHANGED = -16,   /* a peer shows another identity in a rekey */
+    USI_ERR_SHARE = -17,     /* a password share that is not a point of the curve */
+    USI_ERR_PASSWORD = -18,  /* the peer does not know the password */
+    USI_ERR_TRIES = -19,     /* the password allows no more tries, or not so fast */
 };
 
 /* A short lower-case text for an enum usi_error, without a final stop. Never NULL. */
@@ -73,6 +80,77 @@ int usi_keyring_add(struct usi_keyring *ring, const char *name, size_t name_size
 /* Wipes and frees. NULL is fine. */
 void usi_keyring_free(struct usi_keyring *ring);
 
+/* ---- identities ---- */
+
+enum usi_identity_kind { USI_IDENTITY_ED25519 = 1, USI_IDENTITY_RSA = 2 };
+
+/* One's own signature key. Never changes once made: any number of threads may use it. */
+struct usi_identity;
+
+/* A fresh key pair, which a peer is told is fresh: Ed25519, or RSA of 2,048 bits. USI_ERR_ALGORITHM
+ * if no provider makes one. */
+int usi_identity_new(struct usi_identity **out, const struct usi_crypto *crypto,
+                     enum usi_identity_kind kind);
+
+/* A kept private key, of any provider of crypto's libctx; a reference to it is taken. Ed25519, or
+ * RSA of 2,048 to 4,096 bits with e = 65537; else USI_ERR_KEY_KIND. USI_ERR_INTERNAL if it does not
+ * sign. */
+int usi_identity_from_key(struct usi_identity **out, const struct usi_crypto *crypto,
+                          EVP_PKEY *key);
+void usi_identity_free(struct usi_identity *identity);
+
+/* SHA-256 of its SubjectPublicKeyInfo: what peers know it by. */
+enum { USI_FINGERPRINT = 32 };
+void usi_identity_fingerprint(const struct usi_identity *identity,
+                              uint8_t fingerprint[USI_FINGERPRINT]);
+
+/* Identity mode: the key to show (the ring does not own it; it must outlive the channels), and
+ * whether a listener takes connectors with RSA keys. */
+int usi_keyring_set_identity(struct usi_keyring *ring, const struct usi_identity *identity,
+                             bool accept_rsa);
+
+/* The English word list of BIP-39: word `number`, 0 to 2,047; NULL beyond. */
+const char *usi_word(unsigned number);
+
+/* The first 132 bits of a fingerprint as twelve words divided by blanks; USI_WORDS_TEXT holds
+ * any. */
+enum { USI_WORDS = 12, USI_WORDS_TEXT = USI_WORDS * 9 };
+void usi_words(const uint8_t fingerprint[USI_FINGERPRINT], char text[USI_WORDS_TEXT]);
+
+/* ---- passwords ---- */
+
+enum { USI_SALT = 16, USI_STRETCHED = 40 };
+
+/* bcrypt, cost 12, and HKDF: what a password (UTF-8, any octets but none is special) becomes under
+ * a salt. Takes a good part of a second of one core, on purpose: keep it off the thread of an event
+ * loop. */
+int usi_password_stretch(const struct usi_crypto *crypto, const char *password, size_t size,
+                         const uint8_t salt[USI_SALT], uint8_t out[USI_STRETCHED]);
+
+/* What a listener allows. Failed tries come back one each refill_ms, up to burst; 0: never. */
+struct usi_tries {
+    unsigned burst;     /* tries that may fail in a row, or, without a refill, in all */
+    uint64_t refill_ms; /* 0: none come back */
+    bool once;          /* good for one success */
+};
+
+/* A password that a listener accepts, stretched under a fresh random salt of its own. */
+int usi_keyring_set_password(struct usi_keyring *ring, const uint8_t salt[USI_SALT],
+                             const uint8_t stretched[USI_STRETCHED], const struct usi_tries *tries);
+
+/* How often a try of the listener's password has failed (one that is being checked counts as
+ * failed), and whether one more is allowed now, or ever. */
+struct usi_tries_state {
+    uint64_t failed;
+    bool used; /* `once`, and it was */
+    bool now, ever;
+};
+void usi_keyring_tries(struct usi_keyring *ring, uint64_t now, struct usi_tries_state *state);
+
+/* The name that a listener accepts, and a connector gives, in identity and password mode. "" unless
+ * set; at most USI_NAME_MAX octets. */
+int usi_keyring_set_name(struct usi_keyring *ring, const char *name, size_t size);
+
 /* ---- channels ---- */
 
 enum {
@@ -86,7 +164,10 @@ enum {
 #define USI_REKEY_BYTES                                                                            \
     (UINT64_C(1) << 36) /* a key's soft limit in octets on the wire, either way */
 
+enum usi_mode { USI_MODE_KEY = 1, USI_MODE_IDENTITY = 2, USI_MODE_PASSWORD = 3, USI_MODE_AKA = 4 };
+
 struct usi_settings {
+    enum usi_mode mode;   /* a connector's; 0: USI_MODE_KEY. Listeners offer what the ring has */
     uint64_t rekey_ms;    /* 0: USI_REKEY_MS */
     uint64_t rekey_bytes; /* 0: USI_REKEY_BYTES; else USI_REKEY_BYTES_MIN to USI_REKEY_BYTES */
 };
@@ -115,7 +196,13 @@ enum usi_event_type {
     USI_EVENT_BYE,           /* the peer has written all of ours out; see usi_channel_idle */
     USI_EVENT_CHECK,         /* listener: `bye` instead of the first `open`; the answer waits */
     USI_EVENT_ABORT,         /* the peer gave the stream up; `reason` says why */
-    USI_EVENT_REKEYED        /* new keys in both directions, or about to be with the next send */
+    USI_EVENT_REKEYED,       /* new keys in both directions, or about to be with the next send */
+    USI_EVENT_SALT,  /* connector: stretch the password under usi_channel_salt, and go on with
+                        usi_channel_stretched */
+    USI_EVENT_ASKED, /* listener: answers a question for its password (by itself); reason: 0 the
+                        peer knows it too, 1 it does not, 2 there is none, or no more tries */
+    USI_EVENT_ANSWER /* connector: to usi_channel_question; reason: 0 the listener knows the
+                        password, 1 it is not the same, 2 it has none or allows no more tries */
 };
 
 /* Why a stream was given up: the octet of `abort`. Values that are not here are shown as numbers.
@@ -127,9 +214,10 @@ enum usi_reason {
     USI_REASON_BUSY = 4,        /* it is taken by another peer */
     USI_REASON_UNREACHABLE = 5, /* its target cannot be reached */
     USI_REASON_NOT_PERMITTED = 6,
-    USI_REASON_IDLE = 7,         /* nothing moved for its --idle-timeout */
-    USI_REASON_STOPPING = 8,     /* it is being stopped */
-    USI_REASON_NOT_SUPPORTED = 9 /* it does not know what was asked for */
+    USI_REASON_IDLE = 7,          /* nothing moved for its --idle-timeout */
+    USI_REASON_STOPPING = 8,      /* it is being stopped */
+    USI_REASON_NOT_SUPPORTED = 9, /* it does not know what was asked for */
+    USI_REASON_NOT_ACCEPTED = 10  /* its user did not accept this identity */
 };
 
 /* A short text for a reason octet. Never NULL. */
@@ -182,6 +270,41 @@ size_t usi_channel_room(const struct usi_channel *channel);
 /* Octets that sending `size` octets of data makes, waiting control records not counted. */
 size_t usi_channel_sealed_size(size_t size);
 
+/* ---- who the peer is ---- */
+
+/* Identity mode: what the peer has proved. */
+struct usi_peer {
+    uint8_t key[USI_FINGERPRINT];         /* SHA-256 of its public key */
+    uint8_t fingerprint[USI_FINGERPRINT]; /* of both keys: the same on both sides */
+    bool kept;                            /* else made for this run */
+    enum usi_identity_kind kind;
+    unsigned bits; /* 256 for Ed25519 */
+};
+
+/* From USI_EVENT_AUTHENTICATED on, in identity mode; else NULL. */
+const struct usi_peer *usi_channel_peer(const struct usi_channel *channel);
+
+/* True in identity mode from USI_EVENT_AUTHENTICATED to usi_channel_accept: until then nothing of a
+ * stream can be sent. usi_channel_abort says no. A USI_EVENT_OPEN may come before, but data is
+ * given to the caller only afterwards: until then usi_channel_receive is USI_ERR_ARGUMENT. */
+bool usi_channel_held(const struct usi_channel *channel);
+int usi_channel_accept(struct usi_channel *channel);
+
+/* Connector, identity mode: asks the listener whether it knows a password too. USI_EVENT_SALT
+ * comes, or USI_EVENT_ANSWER. One at a time, at most eight a channel. */
+int usi_channel_question(struct usi_channel *channel);
+
+/* Connector, after USI_EVENT_SALT: the salt, and the password stretched under it. */
+const uint8_t *usi_channel_salt(const struct usi_channel *channel);
+int usi_channel_stretched(struct usi_channel *channel, const uint8_t stretched[USI_STRETCHED]);
+
+/* Connector, password mode or question: the listener was shown a proof that a wrong password would
+ * make wrong, and has not answered rightly yet. */
+bool usi_channel_guessed(const struct usi_channel *channel);
+
+/* Listener: a password question is open, and the next step is the connector's. */
+bool usi_channel_questioned(const struct usi_channel *channel);
+
 /* ---- streams ---- */
 
 /* Connector: begins a stream; data may follow at once. */
@@ -222,7 +345,8 @@ struct usi_counts {
     uint64_t streams; /* begun */
     bool authenticated;
     bool end_sent, end_received; /* of the present stream */
-    unsigned key_bits;
+    unsigned key_bits;           /* of the cipher */
+    enum usi_mode mode;
 };
 void usi_channel_counts(const struct usi_channel *channel, struct usi_counts *counts);
 

@@ -2,6 +2,7 @@
 
 #include "channel/bytes.h"
 #include "channel/kem.h"
+#include "channel/noise.h"
 
 void hand_new(struct hand *h)
 {

@@ -12,37 +12,37 @@ static void take_keys(struct rogue *r, bool sending, bool receiving)
     ck_assert_int_eq(usi_handshake_keys(r->handshake, send, receive), 0);
     if (sending) {
         usi_sealer_clear(&r->sealer);
-        ck_assert_int_eq(usi_sealer_key(&r->sealer, r->credential->cipher, send), 0);
+        ck_assert_int_eq(usi_sealer_key(&r->sealer, usi_handshake_cipher(r->handshake), send), 0);
     }
     if (receiving) {
         usi_opener_clear(&r->opener);
-        ck_assert_int_eq(usi_opener_key(&r->opener, r->credential->cipher, receive), 0);
+        ck_assert_int_eq(usi_opener_key(&r->opener, usi_handshake_cipher(r->handshake), receive),
+                         0);
     }
 }
 
 void rogue_rekey_over(struct rogue *r)
 {
-    memcpy(r->h, usi_handshake_hash(r->handshake), USI_HASH);
+    ck_assert_int_eq(usi_handshake_settle(r->handshake, &r->terms), 0);
     usi_handshake_free(r->handshake);
     r->handshake = NULL;
 }
 
 void rogue_before_proof(struct rogue *r, const struct usi_settings *settings)
 {
-    const char *name;
-    size_t name_size, size = 0;
+    size_t size = 0;
     uint8_t message[2 + USI_MESSAGE_1_MAX];
 
     *r = (struct rogue){.connector = true, .ring = ring_of("rogue", 7, 32)};
     party_listen(&r->victim, ring_of("rogue", 7, 32), settings);
-    r->credential = usi_keyring_first(r->ring, &name, &name_size);
-    ck_assert_int_eq(usi_handshake_connect(&r->handshake, r->credential, name, name_size, NULL), 0);
-    ck_assert_int_eq(usi_handshake_write_1(r->handshake, message + 2, USI_MESSAGE_1_MAX, &size), 0);
+    ck_assert_int_eq(usi_handshake_connect(&r->handshake, support_crypto(), r->ring, USI_MODE_KEY),
+                     0);
+    ck_assert_int_eq(usi_handshake_write(r->handshake, message + 2, USI_MESSAGE_1_MAX, &size), 0);
     usi_put_number(message, size, 2);
     ck_assert_int_eq(party_receive(&r->victim, message, 2 + size), 0);
     ck_assert(party_send(&r->victim, USI_SEND_ROOM));
     ck_assert_int_eq(
-        usi_handshake_read_2(r->handshake, r->victim.out.base + 2, r->victim.out.size - 2), 0);
+        usi_handshake_read(r->handshake, r->victim.out.base + 2, r->victim.out.size - 2, 0), 0);
     octets_drop(&r->victim.out, r->victim.out.size);
     take_keys(r, true, true);
 }
@@ -65,10 +65,9 @@ void rogue_up_connector(struct rogue *r, const struct usi_settings *settings)
     ck_assert(party_send(&r->victim, USI_SEND_ROOM));
     ck_assert_int_eq(usi_handshake_listen(&r->handshake, support_crypto(), r->ring), 0);
     ck_assert_int_eq(
-        usi_handshake_read_1(r->handshake, r->victim.out.base + 2, r->victim.out.size - 2), 0);
+        usi_handshake_read(r->handshake, r->victim.out.base + 2, r->victim.out.size - 2, 0), 0);
     octets_drop(&r->victim.out, r->victim.out.size);
-    r->credential = usi_handshake_credential(r->handshake);
-    ck_assert_int_eq(usi_handshake_write_2(r->handshake, message + 2, USI_MESSAGE_2_MAX, &size), 0);
+    ck_assert_int_eq(usi_handshake_write(r->handshake, message + 2, USI_MESSAGE_2_MAX, &size), 0);
     usi_put_number(message, size, 2);
     ck_assert_int_eq(party_receive(&r->victim, message, 2 + size), 0);
     take_keys(r, true, true);
@@ -90,6 +89,7 @@ void rogue_free(struct rogue *r)
     usi_handshake_free(r->handshake);
     usi_sealer_clear(&r->sealer);
     usi_opener_clear(&r->opener);
+    usi_terms_clear(&r->terms);
     usi_keyring_free(r->ring);
     party_free(&r->victim);
 }
@@ -128,10 +128,11 @@ int rogue_say_end(struct rogue *r, uint64_t count)
 
 int rogue_say_proof(struct rogue *r)
 {
-    uint8_t proof[USI_PROOF];
+    uint8_t proof[USI_PROOF_MAX];
+    size_t size = 0;
 
-    ck_assert_int_eq(usi_handshake_proof(r->handshake, proof), 0);
-    return rogue_say(r, USI_RECORD_TYPE_PROOF, proof, sizeof proof);
+    ck_assert_int_eq(usi_handshake_proof(r->handshake, proof, &size), 0);
+    return rogue_say(r, USI_RECORD_TYPE_PROOF, proof, size);
 }
 
 /* The victim changes its key right behind `switch`, without asking. */
@@ -181,14 +182,11 @@ bool rogue_heard(const struct rogue *r, int type)
 
 void rogue_make_rekey_1(struct rogue *r)
 {
-    const char *name;
-    size_t name_size;
-
-    r->credential = usi_keyring_first(r->ring, &name, &name_size);
     usi_handshake_free(r->handshake);
-    ck_assert_int_eq(usi_handshake_connect(&r->handshake, r->credential, name, name_size, r->h), 0);
+    ck_assert_int_eq(usi_handshake_again(&r->handshake, support_crypto(), r->ring, true, &r->terms),
+                     0);
     ck_assert_int_eq(
-        usi_handshake_write_1(r->handshake, r->message, USI_MESSAGE_1_MAX, &r->message_size), 0);
+        usi_handshake_write(r->handshake, r->message, USI_MESSAGE_1_MAX, &r->message_size), 0);
 }
 
 int rogue_say_rekey_1(struct rogue *r)
@@ -211,21 +209,18 @@ void rogue_read_rekey_2(struct rogue *r)
 {
     const struct octets *message = heard(r, USI_RECORD_TYPE_REKEY_2);
 
-    ck_assert_int_eq(usi_handshake_read_2(r->handshake, message->base, message->size), 0);
+    ck_assert_int_eq(usi_handshake_read(r->handshake, message->base, message->size, 0), 0);
 }
 
 void rogue_read_rekey_1(struct rogue *r)
 {
     const struct octets *message = heard(r, USI_RECORD_TYPE_REKEY_1);
-    const char *name;
-    size_t name_size;
 
-    r->credential = usi_keyring_first(r->ring, &name, &name_size);
     ck_assert_int_eq(
-        usi_handshake_listen_again(&r->handshake, r->credential, name, name_size, r->h), 0);
-    ck_assert_int_eq(usi_handshake_read_1(r->handshake, message->base, message->size), 0);
+        usi_handshake_again(&r->handshake, support_crypto(), r->ring, false, &r->terms), 0);
+    ck_assert_int_eq(usi_handshake_read(r->handshake, message->base, message->size, 0), 0);
     ck_assert_int_eq(
-        usi_handshake_write_2(r->handshake, r->message, USI_MESSAGE_2_MAX, &r->message_size), 0);
+        usi_handshake_write(r->handshake, r->message, USI_MESSAGE_2_MAX, &r->message_size), 0);
 }
 
 int rogue_say_rekey_2(struct rogue *r)

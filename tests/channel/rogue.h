@@ -10,12 +10,11 @@ enum { TOLD = 64 };
 struct rogue {
     struct party victim;
     struct usi_keyring *ring;
-    const struct usi_credential *credential;
     bool connector; /* the rogue, that is */
     struct usi_handshake *handshake;
     struct usi_sealer sealer;
     struct usi_opener opener;
-    uint8_t h[USI_HASH];
+    struct usi_terms terms;
     uint8_t message[USI_MESSAGE_2_MAX]; /* of the rekey under way */
     size_t message_size;
     /* what the victim said, last first out */

@@ -65,7 +65,7 @@ struct party {
     struct usi_buffer buffer;
     unsigned events; /* all; the last EVENTS of them in event */
     struct usi_event event[EVENTS];
-    unsigned seen[USI_EVENT_REKEYED + 1]; /* how often each */
+    unsigned seen[USI_EVENT_ANSWER + 1]; /* how often each */
     int result;                           /* the first error of receive or send */
 };
 

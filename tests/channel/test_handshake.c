@@ -145,7 +145,10 @@ START_TEST(other_magic_modes_and_unknown_flags_are_refused)
     ck_assert_int_eq(hand_try(1, 3, 0, "USI2"), USI_ERR_FORMAT);
     ck_assert_int_eq(hand_try(1, 3, 0, "SSH-"), USI_ERR_FORMAT);
     for (unsigned mode = 0; mode < 256; mode++)
-        ck_assert_int_eq(hand_try((uint8_t)mode, 3, 0, "USI1"), mode == 1 ? 0 : USI_ERR_FORMAT);
+        ck_assert_int_eq(hand_try((uint8_t)mode, 3, 0, "USI1"), mode == 1 ? 0
+                                                                : mode == 2 || mode == 3
+                                                                    ? USI_ERR_MODE
+                                                                    : USI_ERR_FORMAT);
     for (unsigned bit = 1; bit < 8; bit++)
         ck_assert_int_eq(hand_try(1, 3, (uint8_t)(1 << bit), "USI1"), USI_ERR_FORMAT);
     ck_assert_int_eq(hand_try(1, 3, 3, "USI1"), USI_ERR_FORMAT);

@@ -4,6 +4,7 @@
 
 #include "channel/bytes.h"
 #include "channel/kem.h"
+#include "channel/noise.h"
 #include "fixed.h"
 #include "hand.h"
 #include "rogue.h"
@@ -350,14 +351,14 @@ END_TEST
 START_TEST(any_change_of_the_proof_is_refused)
 {
     struct octets record = {0};
-    uint8_t proof[USI_PROOF];
-    size_t size = usi_seal_size(USI_RECORD_TYPE_PROOF, USI_PROOF);
+    uint8_t proof[USI_PROOF_MAX];
+    size_t proof_size, size = usi_seal_size(USI_RECORD_TYPE_PROOF, USI_PROOF);
 
     for (size_t at = 0; at < size; at++) {
         struct rogue r;
         rogue_before_proof(&r, NULL);
-        ck_assert_int_eq(usi_handshake_proof(r.handshake, proof), 0);
-        rogue_seal(&r, USI_RECORD_TYPE_PROOF, proof, sizeof proof, &record);
+        ck_assert_int_eq(usi_handshake_proof(r.handshake, proof, &proof_size), 0);
+        rogue_seal(&r, USI_RECORD_TYPE_PROOF, proof, proof_size, &record);
         record.base[at] ^= (uint8_t)(1 << at % 8);
         int result = party_receive(&r.victim, record.base, record.size);
         ck_assert(at < 4 || result == USI_ERR_TAMPERED);
@@ -373,11 +374,12 @@ END_TEST
 
 static int say_proof_changed(size_t at, size_t size)
 {
-    uint8_t proof[USI_PROOF + 1] = {0};
+    uint8_t proof[USI_PROOF_MAX] = {0};
+    size_t proof_size;
     struct rogue r;
 
     rogue_before_proof(&r, NULL);
-    ck_assert_int_eq(usi_handshake_proof(r.handshake, proof), 0);
+    ck_assert_int_eq(usi_handshake_proof(r.handshake, proof, &proof_size), 0);
     if (at < USI_PROOF)
         proof[at] ^= (uint8_t)(1 << at % 8);
     int result = rogue_say(&r, USI_RECORD_TYPE_PROOF, proof, size);

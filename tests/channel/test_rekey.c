@@ -383,8 +383,8 @@ START_TEST(data_is_held_at_the_hard_limit_in_octets)
     rogue_at_hard_bytes(&r);
     ck_assert_uint_eq(usi_channel_room(r.victim.c), 0);
     ck_assert_uint_gt(r.victim.todo.size, 0);
-    ck_assert_uint_le(r.victim.c->sealer.wire, hard_bytes - 4096 + 276);
-    ck_assert_uint_ge(r.victim.c->sealer.wire, hard_bytes - 4096 - USI_RECORD_OVERHEAD);
+    ck_assert_uint_le(r.victim.c->sealer.wire, hard_bytes - USI_HARD_RESERVE + 276);
+    ck_assert_uint_ge(r.victim.c->sealer.wire, hard_bytes - USI_HARD_RESERVE - USI_RECORD_OVERHEAD);
     ck_assert_int_eq(rogue_say(&r, USI_RECORD_TYPE_PING, "?", 1), 0); /* all other records pass */
     ck_assert_uint_eq(rogue_hear(&r), 1);
     ck_assert(rogue_heard(&r, USI_RECORD_TYPE_PONG));
@@ -443,7 +443,7 @@ START_TEST(room_is_what_send_takes_up_to_the_hard_limit)
         0);
     ck_assert_uint_eq(taken, room);
     ck_assert_uint_eq(made, usi_channel_sealed_size(room));
-    ck_assert_uint_eq(p.connector.c->sealer.wire, hard_bytes - 4096);
+    ck_assert_uint_eq(p.connector.c->sealer.wire, hard_bytes - USI_HARD_RESERVE);
     pair_free(&p);
     free(chunk);
     free(out);

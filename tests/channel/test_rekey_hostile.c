@@ -165,9 +165,9 @@ START_TEST(a_changed_rekey_1_is_refused)
     static const struct {
         size_t at, from_end;
         int result;
-    } cases[] = {{0, 0, USI_ERR_FORMAT}, {4, 0, USI_ERR_FORMAT},  {6, 0, USI_ERR_FORMAT},
-                 {8, 0, USI_ERR_FORMAT}, {13, 0, USI_ERR_FORMAT}, {0, 1, USI_ERR_KNOCK},
-                 {0, 16, USI_ERR_KNOCK}, {0, 17, USI_ERR_FORMAT}, {0, 64, USI_ERR_FORMAT}};
+    } cases[] = {{0, 0, USI_ERR_FORMAT},   {4, 0, USI_ERR_PROTOCOL}, {6, 0, USI_ERR_FORMAT},
+                 {8, 0, USI_ERR_PROTOCOL}, {13, 0, USI_ERR_FORMAT},  {0, 1, USI_ERR_KNOCK},
+                 {0, 16, USI_ERR_KNOCK},   {0, 17, USI_ERR_FORMAT},  {0, 64, USI_ERR_FORMAT}};
 
     for (unsigned n = 0; n < sizeof cases / sizeof cases[0]; n++) {
         struct rogue r;
@@ -188,7 +188,7 @@ START_TEST(a_rekey_of_another_handshake_is_refused)
     struct rogue r;
 
     rogue_up_listener(&r, NULL);
-    r.h[0] ^= 1;
+    r.terms.h[0] ^= 1;
     ck_assert_int_eq(rogue_say_rekey_1(&r), USI_ERR_FORMAT);
     rogue_free(&r);
 }
@@ -203,6 +203,10 @@ START_TEST(a_rekey_under_another_name_or_key_is_refused)
         rogue_up_listener(&r, NULL);
         usi_keyring_free(r.ring);
         r.ring = ring_of(name, n == 1 ? 8 : 7, n == 2 ? 16 : 32);
+        size_t size;
+        r.terms.key = usi_keyring_first(r.ring, &name, &size);
+        r.terms.cipher_octet = r.terms.key->cipher_octet;
+        memcpy(r.terms.name, name, size); /* all of one size */
         ck_assert_int_eq(rogue_say_rekey_1(&r), n == 1 ? USI_ERR_KNOCK : USI_ERR_PROTOCOL);
         rogue_free(&r);
     }

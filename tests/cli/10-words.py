@@ -112,13 +112,17 @@ class Help(Scenario):
         for command, options in (
             (
                 "listen",
-                "--forward --keep-open --name --key-file --rekey-bytes --drain --background",
+                "--forward --keep-open --name --key-file --rekey-bytes --drain --background "
+                "--identity --fingerprint --trust --accept-rsa --anyone --no-remember "
+                "--ask-timeout --password --password-file --password-fd",
             ),
             (
                 "connect",
-                "--local --source --check --retry --timeout --recv-only --ipv4 --verbose",
+                "--local --source --check --retry --timeout --recv-only --ipv4 --verbose "
+                "--identity --fingerprint --trust --no-remember --ask-timeout --ask-password "
+                "--password --password-file --password-fd",
             ),
-            ("keygen", "--bits"),
+            ("keygen", "--bits --identity"),
         ):
             text = self.run_program(command, "--help").out.finish().decode()
             for option in options.split():
@@ -150,18 +154,22 @@ class NotYet(Scenario):
             ["connect", "127.0.0.1:1", "-L", "0:127.0.0.1:80"] + keyed,
             ["connect", "127.0.0.1:1", "-L", "127.0.0.1:0:127.0.0.1:80"] + keyed,
             ["connect", "127.0.0.1:1", "-L", "0/udp"] + keyed,
-            ["connect", "127.0.0.1:1", "--identity"],
-            ["connect", "127.0.0.1:1", "--identity=rsa"],
-            ["listen", "127.0.0.1:0", "--accept-rsa"],
-            ["connect", "127.0.0.1:1", "--fingerprint", "x"],
-            ["connect", "127.0.0.1:1", "--trust", "x"],
-            ["keygen", "--identity"],
-            ["keygen", "--identity=ed25519"],
+            ["listen", "127.0.0.1:0", "--threads", "2"],
+            ["connect", "127.0.0.1:1", "--dev"] + keyed,
+            ["connect", "127.0.0.1:1", "--json"] + keyed,
+            ["listen", "127.0.0.1:0", "--user", "nobody"] + keyed,
+            ["keygen", "--no-sandbox"],
         ):
             with self.round(words=words):
                 got = self.run_program(*words, status=USAGE)
                 self.assertIn("not yet", " ".join(got.lines))
                 self.assertEqual(got.out.finish(), b"")
+
+    def test_nothing_to_authenticate_with(self):
+        """The message names the three ways."""
+        for command in ("listen", "connect"):
+            got = self.run_program(command, "127.0.0.1:1", status=USAGE)
+            self.assert_one_line(got, "--key-file", "--password", "--identity")
 
     def test_unknown_words_are_not_promised(self):
         for words in (["dance"], ["connect", "--dance"]):

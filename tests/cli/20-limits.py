@@ -160,12 +160,34 @@ class Names(Scenario):
         except OSError:
             self.skipTest("no IPv6 on this machine")
         for host, other in (("::1", "127.0.0.1"), ("127.0.0.1", "::1")):
-            with self.round(host=host):
-                listener = self.listen("-k", address=f"[{host}]:0" if ":" in host else f"{host}:0")
-                name = "localhost:" + listener.address.rpartition(":")[2]
+            # The same port of the other family is held, and nobody listens on it: other tests run beside this one.
+            with self.round(host=host), both_families(other, host) as port:
+                self.listen("-k", address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+                name = f"localhost:{port}"
                 self.check(name, "-s", host, before=self.hosts)
                 got = self.check(name, "-s", other, before=self.hosts, status=NO_CONNECTION)
                 self.assert_one_line(got, "refused")
+
+
+@contextlib.contextmanager
+def both_families(held, free):
+    """A port that is bound on one address, to nobody's use, and free on the other."""
+    for _ in range(64):
+        with socket.socket(family_of(held)) as holder, socket.socket(family_of(free)) as probe:
+            holder.bind((held, 0))
+            port = holder.getsockname()[1]
+            try:
+                probe.bind((free, port))
+            except OSError:
+                continue
+            probe.close()
+            yield port
+            return
+    raise AssertionError("no port is free in both families")
+
+
+def family_of(host):
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def still_open(peers):

@@ -257,25 +257,193 @@ END_TEST
 START_TEST(what_is_to_come_is_not_yet)
 {
     static const char *const lines[] = {
-        "--identity",       "--identity=rsa",
-        "--password",       "--password-file x",
-        "--password-fd 3",  "-R 1",
-        "--remote 1",       "--threads 2",
-        "--ask-timeout 1",  "--fingerprint x",
-        "--trust f",        "--accept-rsa",
-        "--ask-password",   "--dev",
-        "--dev=secrets",    "--json",
-        "--anyone",         "--no-remember",
-        "--user u",         "--no-sandbox",
-        "-L 1:h:2 host",    "-L a:1:h:2 host",
-        "-L 1/udp host",    "-L unix:/a:h:1 host",
+        "-R 1",
+        "--remote 1",
+        "--threads 2",
+        "--dev",
+        "--dev=secrets",
+        "--json",
+        "--user u",
+        "--no-sandbox",
+        "-L 1:h:2 host",
+        "-L a:1:h:2 host",
+        "-L 1/udp host",
+        "-L unix:/a:h:1 host",
         "-vR 5000:host:22",
     };
 
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         refuse(OPTIONS_CONNECT, lines[i], "not yet");
-    refuse(OPTIONS_LISTEN, "--identity", "not yet");
-    refuse(OPTIONS_KEYGEN, "--identity=ed25519", "not yet");
+    refuse(OPTIONS_LISTEN, "--threads 2", "not yet");
+    refuse(OPTIONS_KEYGEN, "--json", "not yet");
+}
+END_TEST
+
+#define HEX "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
+
+START_TEST(identity)
+{
+    take(OPTIONS_CONNECT, "--identity host");
+    ck_assert(options.has_identity && !options.no_remember && !options.ask_password);
+    ck_assert_str_eq(options.identity, "ed25519");
+    ck_assert_str_eq(options.address.text, "host:12800");
+    ck_assert_uint_eq(options.ask_ms, 120000);
+    ck_assert_uint_eq(options.key_file_count, 0);
+    take(OPTIONS_CONNECT, "--identity=rsa --no-remember --ask-timeout 2.5 host");
+    ck_assert_str_eq(options.identity, "rsa");
+    ck_assert(options.no_remember);
+    ck_assert_uint_eq(options.ask_ms, 2500);
+    take(OPTIONS_LISTEN, "--identity=pkcs11:token=a;object=b=c --accept-rsa --anyone 7000");
+    ck_assert_str_eq(options.identity, "pkcs11:token=a;object=b=c");
+    ck_assert(options.accept_rsa && options.anyone);
+    take(OPTIONS_LISTEN, "--identity --fingerprint " HEX " --fingerprint=sha256:" HEX
+                         " --trust a --trust b --ask-timeout 0");
+    ck_assert_uint_eq(options.fingerprint_count, 2);
+    ck_assert_mem_eq(options.fingerprint[0], options.fingerprint[1], OPTIONS_FINGERPRINT);
+    ck_assert_uint_eq(options.fingerprint[0][1], 0x11);
+    ck_assert_uint_eq(options.fingerprint[0][31], 0xff);
+    ck_assert_uint_eq(options.fingerprint[0][10], 0xaa);
+    ck_assert_uint_eq(options.trust_count, 2);
+    ck_assert_uint_eq(options.ask_ms, 0);
+    take(OPTIONS_KEYGEN, "--identity -o f");
+    ck_assert_str_eq(options.identity, "ed25519");
+    take(OPTIONS_KEYGEN, "--identity=rsa");
+    ck_assert_str_eq(options.identity, "rsa");
+    take(OPTIONS_KEYGEN, "");
+    ck_assert(!options.has_identity);
+}
+END_TEST
+
+START_TEST(identity_refused)
+{
+    refuse(OPTIONS_CONNECT, "--identity= host", "needs a value");
+    refuse(OPTIONS_CONNECT, "--identity a b c", "\"c\""); /* a value only behind `=` */
+    refuse(OPTIONS_KEYGEN, "--identity=x.pem", "ed25519 or an rsa");
+    refuse(OPTIONS_KEYGEN, "--identity --bits 128", "exclude each other");
+    refuse(OPTIONS_CONNECT, "--identity --fingerprint x", "64 hex digits");
+    refuse(OPTIONS_CONNECT, "--identity --fingerprint " HEX "0", "64 hex digits");
+    refuse(OPTIONS_CONNECT, "--identity --fingerprint sha256:sha256:" HEX, "64 hex digits");
+    refuse(OPTIONS_CONNECT, "--identity --fingerprint md5:" HEX, "64 hex digits");
+    refuse(OPTIONS_CONNECT, "--identity --accept-rsa", "an option of listen");
+    refuse(OPTIONS_CONNECT, "--identity --anyone", "an option of listen");
+    refuse(OPTIONS_LISTEN, "--identity --ask-password", "an option of connect");
+    refuse(OPTIONS_LISTEN, "--identity --anyone --trust f", "exclude each other");
+    refuse(OPTIONS_LISTEN, "--identity --anyone --fingerprint " HEX, "exclude each other");
+    refuse(OPTIONS_CONNECT, "--identity --ask-timeout x", "--ask-timeout \"x\"");
+}
+END_TEST
+
+static const char fingerprint[] = "--fingerprint " HEX;
+
+START_TEST(what_goes_with_an_identity)
+{
+    static const char *const connects[] = {fingerprint, "--trust f", "--no-remember",
+                                           "--ask-password", "--ask-timeout 1"};
+    static const char *const listens[] = {fingerprint, "--trust f",    "--no-remember",
+                                          "--anyone",  "--accept-rsa", "--ask-timeout 1"};
+
+    for (size_t i = 0; i < sizeof connects / sizeof connects[0]; i++) {
+        refuse(OPTIONS_CONNECT, format("%s host", connects[i]), "--identity");
+        refuse(OPTIONS_CONNECT,
+               format("%s --%s host", connects[i],
+                      strcmp(connects[i], "--ask-password") == 0 ? "no-remember" : "key-file=k"),
+               "--identity");
+        take(OPTIONS_CONNECT, format("%s --identity host", connects[i]));
+    }
+    for (size_t i = 0; i < sizeof listens / sizeof listens[0]; i++) {
+        refuse(OPTIONS_LISTEN, listens[i], "--identity");
+        refuse(OPTIONS_LISTEN, format("%s --password", listens[i]), "--identity");
+        take(OPTIONS_LISTEN, format("%s --identity --password", listens[i]));
+    }
+    take(OPTIONS_CONNECT, "--ask-timeout 1 --password host");
+    refuse(OPTIONS_CONNECT, "--ask-timeout 1 --password-file f host", "nothing is asked");
+}
+END_TEST
+
+START_TEST(passwords)
+{
+    take(OPTIONS_CONNECT, "--password host");
+    ck_assert(options.password && !options.has_password_fd && options.password_file == NULL);
+    take(OPTIONS_CONNECT, "--password-file f host");
+    ck_assert_str_eq(options.password_file, "f");
+    take(OPTIONS_LISTEN, "--password-fd 3");
+    ck_assert(options.has_password_fd);
+    ck_assert_int_eq(options.password_fd, 3);
+    take(OPTIONS_LISTEN, "--password-fd 0 --recv-only");
+    take(OPTIONS_CONNECT, "--password-fd=0 --check host");
+    refuse(OPTIONS_CONNECT, "--password-fd 0 host", "standard input");
+    refuse(OPTIONS_LISTEN, "--password-fd 0 --key-file - --recv-only", "read once");
+    refuse(OPTIONS_CONNECT, "--password-fd 1 host", "descriptor");
+    refuse(OPTIONS_CONNECT, "--password-fd 2 host", "descriptor");
+    refuse(OPTIONS_CONNECT, "--password-fd x host", "descriptor");
+    refuse(OPTIONS_CONNECT, "--password-fd -1 host", "descriptor");
+    refuse(OPTIONS_CONNECT, "--password-fd 99999999999 host", "descriptor");
+    refuse(OPTIONS_CONNECT, "--password=secret host", "takes no value");
+    refuse(OPTIONS_LISTEN, "--password --password-file f", "exclude each other");
+    refuse(OPTIONS_LISTEN, "--password --password-fd 3", "exclude each other");
+    refuse(OPTIONS_LISTEN, "--password-file f --password-fd 3", "exclude each other");
+}
+END_TEST
+
+START_TEST(ways_to_authenticate)
+{
+    static const char *const ways[] = {"--key-file k", "--key x",           "--identity",
+                                       "--password",   "--password-file f", "--password-fd 3"};
+    const size_t count = sizeof ways / sizeof ways[0];
+
+    /* connect takes one */
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < count; k++)
+            if (i != k)
+                refuse(OPTIONS_CONNECT, format("%s %s host", ways[i], ways[k]), "exclude");
+    /* listen takes one of each kind */
+    for (size_t i = 0; i < 2; i++)
+        for (size_t k = 3; k < count; k++)
+            take(OPTIONS_LISTEN, format("%s --identity %s", ways[i], ways[k]));
+    /* a connector's question has a password of its own */
+    take(OPTIONS_CONNECT, "--identity --ask-password host");
+    ck_assert(options.ask_password && !options.password);
+    take(OPTIONS_CONNECT, "--identity --password-file f --ask-password host");
+    take(OPTIONS_CONNECT, "--password-fd 3 --ask-password --identity host");
+    refuse(OPTIONS_CONNECT, "--identity --ask-password --password host", "exclude");
+    refuse(OPTIONS_CONNECT, "--identity --password-file f host", "--ask-password");
+    /* the environment comes last */
+    ck_assert_int_eq(setenv("USI_KEY_FILE", "from-environment", 1), 0);
+    for (size_t i = 1; i < count; i++) {
+        take(OPTIONS_CONNECT, format("%s host", ways[i]));
+        ck_assert_uint_eq(options.key_file_count, 0);
+    }
+    refuse(OPTIONS_CONNECT, "--trust f host", "--identity");
+}
+END_TEST
+
+START_TEST(ways_in_files)
+{
+    write_config(config, "key-file k\nidentity = rsa\nno-remember\n", 0600);
+    refuse(OPTIONS_CONNECT, format("--config %s host", config), "exclude");
+    take(OPTIONS_LISTEN, format("--config %s", config));
+    ck_assert_str_eq(options.identity, "rsa");
+    ck_assert_uint_eq(options.key_file_count, 1);
+    write_config(config, "identity\n", 0600);
+    take(OPTIONS_CONNECT, format("--config %s host", config));
+    ck_assert_str_eq(options.identity, "ed25519");
+    take(OPTIONS_CONNECT, format("--config %s --key-file k host", config));
+    ck_assert(!options.has_identity);
+    take(OPTIONS_CONNECT, format("--password-file f --config %s host", config));
+    ck_assert(!options.has_identity);
+    take(OPTIONS_CONNECT, format("--password-file f --ask-password --config %s host", config));
+    ck_assert(options.has_identity);
+    write_config(config, "password-file f\n", 0600);
+    take(OPTIONS_CONNECT, format("--identity --config %s host", config));
+    ck_assert_ptr_null(options.password_file);
+    take(OPTIONS_CONNECT, format("--ask-password --identity --config %s host", config));
+    ck_assert_str_eq(options.password_file, "f");
+    write_config(config, "identity =\n", 0600);
+    refuse(OPTIONS_CONNECT, format("--config %s host", config), "needs a value");
+    ck_assert_int_eq(setenv("USI_KEY_FILE", "from-environment", 1), 0);
+    write_config(config, "password\n", 0600);
+    take(OPTIONS_CONNECT, format("--config %s host", config));
+    ck_assert_uint_eq(options.key_file_count, 0);
 }
 END_TEST
 
@@ -467,6 +635,8 @@ START_TEST(key_has_one_source)
 {
     refuse(OPTIONS_LISTEN, "", "keygen");
     refuse(OPTIONS_CONNECT, "host", "--key-file");
+    refuse(OPTIONS_CONNECT, "host", "--password");
+    refuse(OPTIONS_CONNECT, "host", "--identity");
     ck_assert_int_eq(setenv("USI_KEY_FILE", "", 1), 0);
     refuse(OPTIONS_LISTEN, "", "keygen");
     ck_assert_int_eq(setenv("USI_KEY_FILE", "from-environment", 1), 0);
@@ -574,7 +744,7 @@ START_TEST(config_lines_are_judged)
         {"quiet =\n", "takes no value"},
         {"check\n\nlocal 1\n", ":3: --check and --local"},
         {"keep-open\n", "an option of listen"},
-        {"identity\n", "not yet"},
+        {"remote 1\n", "not yet"},
         {"config /dev/null\n", ":1: --config belongs on the command line"},
         {"help\n", "command line"},
         {"version\n", "command line"},
@@ -641,7 +811,11 @@ START_TEST(help_lists_what_there_is)
         ck_assert_int_eq(strstr(text, "--keep-open") != NULL, commands[i] == OPTIONS_LISTEN);
         ck_assert_int_eq(strstr(text, "--local") != NULL, commands[i] == OPTIONS_CONNECT);
         ck_assert_int_eq(strstr(text, "--bits") != NULL, commands[i] == OPTIONS_KEYGEN);
-        ck_assert_ptr_null(strstr(text, "--identity"));
+        ck_assert_ptr_nonnull(strstr(text, "--identity[=KIND]"));
+        ck_assert_int_eq(strstr(text, "--password-file FILE") != NULL,
+                         commands[i] != OPTIONS_KEYGEN);
+        ck_assert_int_eq(strstr(text, "--ask-password") != NULL, commands[i] == OPTIONS_CONNECT);
+        ck_assert_ptr_null(strstr(text, "--remote"));
         for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1)
             ck_assert_uint_le(strcspn(line, "\n"), 80);
         ck_assert_str_eq(content(messages), "");
@@ -685,6 +859,12 @@ int main(void)
     tcase_add_test(tests, unknown_options_are_refused);
     tcase_add_test(tests, values_where_they_belong);
     tcase_add_test(tests, what_is_to_come_is_not_yet);
+    tcase_add_test(tests, identity);
+    tcase_add_test(tests, identity_refused);
+    tcase_add_test(tests, what_goes_with_an_identity);
+    tcase_add_test(tests, passwords);
+    tcase_add_test(tests, ways_to_authenticate);
+    tcase_add_test(files, ways_in_files);
     tcase_add_test(tests, seconds);
     tcase_add_test(tests, sizes);
     tcase_add_test(tests, other_values);

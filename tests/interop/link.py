@@ -2,15 +2,15 @@
 
 import socket
 
-from usi1 import Channel
+from usi1 import ASK, REKEY_1, REKEY_2, SWITCH, Channel
 
 
 class Link:
     """Blocking. piece: how many octets go out in a write (0: all that there is)."""
 
-    def __init__(self, peer, ki, connector, piece=0, **how):
+    def __init__(self, peer, credential, connector, piece=0, **how):
         self.socket, self.piece = peer, piece
-        self.channel = Channel(ki, connector, **how)
+        self.channel = Channel(credential, connector, **how)
         self.data = bytearray()
         self.ended = False
         if piece and peer.family != socket.AF_UNIX:
@@ -65,11 +65,18 @@ class Link:
                 raise AssertionError(f"the peer closed after {len(self.data)} of {count} octets")
 
     def close(self):
-        """As PROTOCOL.md says: shut down, read to the end, close. Nothing may come any more."""
+        """As PROTOCOL.md says: shut down, read to the end, close. Gives what still came, but for records of
+        an unfinished rekey, which is dropped."""
         self.send()
         self.socket.shutdown(socket.SHUT_WR)
         rest = self.drain()
         self.socket.close()
+        while rest:
+            size = 4 + int.from_bytes(rest[:4], "big")
+            kind, _ = self.channel.receiver.open(rest[:4], rest[4:size])
+            if kind not in (ASK, REKEY_1, REKEY_2, SWITCH):
+                break
+            rest = rest[size:] if kind != SWITCH else b""  # what follows is under the new key
         return rest
 
     def drain(self):

@@ -4,11 +4,26 @@
 import os
 import unittest
 
+import curves
+import identity
+import password
+from noise import Noise, Reader, hkdf, hmac_sha256, sha256
 from primitives import AES, BASE_POINT, OCB, x25519
-from usi1 import Noise
 
 FOLDER = os.path.join(os.path.dirname(__file__), "..", "vectors")
-WORDS = {"title", "result", "protocol", "taglen", "keylen", "iterations"}
+WORDS = {
+    "title",
+    "result",
+    "protocol",
+    "taglen",
+    "keylen",
+    "iterations",
+    "words",
+    "kind",
+    "bits",
+    "signer",
+    "kept",
+}
 
 
 def cases(name):
@@ -130,7 +145,10 @@ class Vectors(unittest.TestCase):
         sides = []
         for side in ("init", "resp"):
             noise = Noise(
-                pattern, "AESGCM", (gcm_seal, gcm_open), case[f"{side}_prologue"],
+                pattern,
+                "AESGCM",
+                (gcm_seal, gcm_open),
+                case[f"{side}_prologue"],
                 lambda size, key=case[f"{side}_ephemeral"]: key,
             )
             noise.psk = case.get(f"{side}_psk")
@@ -148,6 +166,108 @@ class Vectors(unittest.TestCase):
             sealed = gcm_seal(keys[i % 2], i // 2 - 1, b"", case[f"payload.{i}"])
             self.assertEqual(sealed, case[f"message.{i}"])
             i += 1
+
+    def test_spake2(self):
+        seen = 0
+        for case in cases("spake2.txt"):
+            seen += 1
+            with self.subTest(case["title"]):
+                w, x, y = (int.from_bytes(case[name], "big") for name in "wxy")
+                names = case["a"], case["b"]
+                a, b = password.Spake2(w, True, x, names), password.Spake2(w, False, y, names)
+                self.assertEqual((a.share, b.share), (case["pa"], case["pb"]))
+                self.assertEqual(a.secret(b.share), case["ke"])
+                self.assertEqual(b.secret(a.share), case["ke"])
+                self.check_confirmation(case)
+        self.assertGreaterEqual(seen, 4)
+
+    def check_confirmation(self, case):
+        """Not part of USI's use of it, but it covers the whole of TT."""
+        parts = [case[name] for name in ("a", "b", "pa", "pb", "k", "w")]
+        tt = password.transcript(*parts)
+        self.assertEqual(sha256(tt), case["ke"] + case["ka"])
+        keys = hkdf(b"", case["ka"], b"ConfirmationKeys", 32)
+        self.assertEqual(hmac_sha256(keys[:16], tt), case["conf_a"])
+        self.assertEqual(hmac_sha256(keys[16:], tt), case["conf_b"])
+
+    def test_spake2_points(self):
+        """M and N from their seeds, by RFC 9382 appendix A."""
+        for letter, point in (("M", password.M), ("N", password.N)):
+            block = f"1.2.840.10045.3.1.7 point generation seed ({letter})".encode()
+            found = None
+            while not found:
+                block = sha256(block)
+                octets = bytes([block[0] & 1 | 2]) + (block + sha256(block))[1:33]
+                found = curves.decompress(octets)
+            self.assertEqual(found, point)
+
+    def test_password(self):
+        seen = 0
+        for case in cases("password.txt"):
+            seen += 1
+            with self.subTest(case["title"]):
+                if "psk" in case:
+                    psk = hkdf(sha256(case["prologue"]), case["ke"], b"USI1 password", 32)
+                    self.assertEqual(psk, case["psk"])
+                    continue
+                told = {}
+                w = password.stretch(case["password"], case["salt"], told.__setitem__)
+                self.assertEqual((told["pw'"], told["m"]), (case["prehash"], case["m"]))
+                self.assertEqual(w.to_bytes(32, "big"), case["w"])
+        self.assertEqual(seen, 5)
+
+    def test_ed25519(self):
+        seen = 0
+        for case in cases("ed25519.txt"):
+            seen += 1
+            with self.subTest(case["title"]):
+                key, message, signature = (
+                    identity.Ed25519Key(case["secret"]),
+                    case["message"],
+                    case["signature"],
+                )
+                self.assertEqual(key.public, case["public"])
+                self.assertEqual(key.sign(message), signature)
+                self.assertTrue(key.verify(signature, message))
+                self.assertFalse(key.verify(signature, message + b"x"))
+                # S and S + L are the same number: only the smaller is taken.
+                more = int.from_bytes(signature[32:], "little") + curves.L
+                self.assertFalse(key.verify(signature[:32] + more.to_bytes(32, "little"), message))
+        self.assertEqual(seen, 3)
+
+    def test_identity(self):
+        """Who is shown, and by whom it is signed."""
+        kinds = []
+        for case in cases("identity.txt"):
+            kinds.append(case["kind"])
+            with self.subTest(case["title"]):
+                shown = Reader(case["shown"])
+                mark = shown.take(1)[0]
+                spki = shown.take(int.from_bytes(shown.take(2), "big"))
+                self.assertEqual((mark, sha256(spki)), (int(case["kept"]), case["fingerprint"]))
+                key, signature = identity.public_key(spki), shown.rest()
+                self.assertEqual(key.kind.lower(), case["kind"])
+                text = b"USI1 " + case["signer"].encode() + case["hash"] + bytes([mark])
+                text += case["peer_key"] + sha256(spki)
+                self.assertTrue(key.verify(signature, text))
+                self.assertFalse(key.verify(signature, text[:-1]))
+                if key.kind == "RSA":
+                    self.assertEqual(key.bits, int(case["bits"]))
+        self.assertEqual((kinds.count("ed25519"), kinds.count("rsa")), (3, 5))
+
+    def test_words(self):
+        """The list is in the order of the alphabet: so numbers and words sort alike."""
+        pairs = set()
+        for case in cases("bip39.txt"):
+            if "words" in case:
+                bits = case["entropy"] + sha256(case["entropy"])[:1]
+                pairs |= set(zip(identity.word_numbers(bits.ljust(32, b"\0")), case["words"].split()))
+        pairs = sorted(pairs)
+        self.assertGreater(len(pairs), 50)
+        words = [word for _, word in pairs]
+        self.assertEqual(words, sorted(set(words)))
+        self.assertEqual(pairs[0], (0, "abandon"))
+        self.assertEqual(pairs[-1], (2047, "zoo"))
 
 
 if __name__ == "__main__":

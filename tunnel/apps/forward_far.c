@@ -25,6 +25,7 @@ struct forward_far {
 
     struct listener *listener;
     struct gate strangers, known; /* handshakes before and behind a right knock */
+    struct gate identified;       /* peers that a user is asked about */
     struct channel *channels;
     unsigned count, count_max;
     uv_timer_t drain;
@@ -144,6 +145,15 @@ static void knocked(void *owner)
     gate_enter(&c->forward->known, &c->gate, c->link);
 }
 
+/* A user may take his time: no silent stranger may push out whom he is asked about. */
+static void identified(void *owner)
+{
+    struct channel *c = owner;
+
+    gate_leave(&c->gate);
+    gate_enter(&c->forward->identified, &c->gate, c->link);
+}
+
 static void authenticated(void *owner)
 {
     struct channel *c = owner;
@@ -178,6 +188,7 @@ static void no_data(void *owner, struct block *block, const uint8_t *at, size_t 
 
 static const struct link_handler handler = {
     .knocked = knocked,
+    .identified = identified,
     .authenticated = authenticated,
     .opened = opened,
     .checked = checked,

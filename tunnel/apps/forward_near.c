@@ -138,6 +138,7 @@ static void no_data(void *owner, struct block *block, const uint8_t *at, size_t 
 
 static const struct link_handler handler = {
     .knocked = nothing,
+    .identified = nothing,
     .authenticated = authenticated,
     .opened = nothing,
     .checked = nothing,

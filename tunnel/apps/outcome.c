@@ -2,47 +2,83 @@
 
 #include <stdio.h>
 
+/* A listener that closes without a word does not say why; its connector's user can know what may be
+ * the matter. */
+static void explain_refusal(const struct link_end *end, const char *peer, char *text, size_t size)
+{
+    static const char *const causes[] = {
+        [USI_MODE_KEY] =
+            "the keys or the names (--name) differ,\n"
+            "or no USI listener is there; compare `key fingerprint` of both sides (-v)",
+        [USI_MODE_IDENTITY] =
+            "it does not listen with --identity, the names (--name)\n"
+            "differ, it takes no RSA keys (--accept-rsa), or no USI listener is there",
+        [USI_MODE_PASSWORD] =
+            "it does not listen with --password, allows no more\n"
+            "tries for now or ever, the names (--name) differ, or no USI listener is there",
+    };
+
+    if (end->guessed)
+        (void)snprintf(text, size,
+                       "%s closed the connection: the password is wrong, or was used before", peer);
+    else
+        (void)snprintf(
+            text, size, "%s closed the connection without a word: %s", peer,
+            causes[end->mode >= USI_MODE_KEY && end->mode <= USI_MODE_PASSWORD ? end->mode
+                                                                               : USI_MODE_KEY]);
+}
+
+static void explain_foreign(const struct link_end *end, const char *peer, char *text, size_t size)
+{
+    if (end->error == USI_ERR_FORMAT)
+        (void)snprintf(text, size,
+                       "%s answers, but does not speak USI: check the address and the port", peer);
+    else if (end->error == USI_ERR_TRIES)
+        (void)snprintf(text, size,
+                       "%s was shown no more passwords: too many in a row were wrong; start again "
+                       "with the right one",
+                       peer);
+    else
+        (void)snprintf(text, size, "%s could not be authenticated: %s", peer,
+                       usi_error_text(end->error));
+}
+
 enum outcome outcome_of_link(const struct link_end *end, const char *peer, char *text, size_t size)
 {
     char why[160];
 
     link_end_text(end, why, sizeof why);
+    (void)snprintf(text, size, "%s: %s", peer, why);
     switch (end->cause) {
     case LINK_CLEAN:
         text[0] = '\0';
         return OUTCOME_DONE;
     case LINK_REFUSED:
-        (void)snprintf(
-            text, size,
-            "%s closed the connection without a word: the keys or the names (--name) differ,\n"
-            "or no USI listener is there; compare `key fingerprint` of both sides (-v)",
-            peer);
+        explain_refusal(end, peer, text, size);
         return OUTCOME_NOT_AUTHENTICATED;
     case LINK_SILENT:
         (void)snprintf(
             text, size,
-            "no answer from %s in time: is a USI listener with this key there?\n"
+            "no answer from %s in time: is a USI listener %s there?\n"
             "it may be busy (--handshake-timeout waits longer), or something else listens there",
-            peer);
+            peer,
+            end->mode == USI_MODE_IDENTITY   ? "with --identity"
+            : end->mode == USI_MODE_PASSWORD ? "with --password"
+                                             : "with this key");
         return OUTCOME_NOT_AUTHENTICATED;
     case LINK_FOREIGN:
-        if (end->error == USI_ERR_FORMAT)
-            (void)snprintf(text, size,
-                           "%s answers, but does not speak USI: check the address and the port",
-                           peer);
-        else
-            (void)snprintf(text, size, "%s could not be authenticated: %s", peer, why);
+        explain_foreign(end, peer, text, size);
+        return OUTCOME_NOT_AUTHENTICATED;
+    case LINK_UNWANTED:
         return OUTCOME_NOT_AUTHENTICATED;
     case LINK_ABORTED:
-        (void)snprintf(text, size, "%s: %s", peer, why);
         return OUTCOME_FAR;
+    case LINK_UNKEPT:
     case LINK_GAVE_UP:
-        (void)snprintf(text, size, "%s: %s", peer, why);
         return OUTCOME_LOCAL;
     case LINK_CUT:
     case LINK_BROKEN:
     case LINK_IDLE:
-        (void)snprintf(text, size, "%s: %s", peer, why);
         return end->error == USI_ERR_INTERNAL && end->cause == LINK_BROKEN ? OUTCOME_INTERNAL
                                                                            : OUTCOME_CUT;
     }

@@ -64,8 +64,9 @@ static void authenticated(void *owner)
         begin_stream(p);
     else if (usi_channel_check(link_channel(p->link)) != 0)
         link_abort(p->link, USI_REASON_INTERNAL);
-    else { /* a listener that is busy with another peer may never answer */
-        link_expect(p->link, p->net->handshake_ms);
+    else { /* a listener that is busy with another peer, or whose user is asked, may never answer */
+        bool asked = p->net->settings.mode == USI_MODE_IDENTITY;
+        link_expect(p->link, asked ? p->net->ask_ms : p->net->handshake_ms);
         link_flush(p->link);
     }
 }
@@ -102,6 +103,7 @@ static void closed(void *owner, const struct link_end *end)
 
 static const struct link_handler handler = {
     .knocked = nothing,
+    .identified = nothing,
     .authenticated = authenticated,
     .opened = nothing,
     .checked = checked,

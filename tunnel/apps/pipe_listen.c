@@ -21,6 +21,7 @@ struct pipe_listener {
 
     struct listener *listener;
     struct gate strangers, known; /* handshakes before and behind a right knock */
+    struct gate identified;       /* peers that a user is asked about */
     struct peer *peers;
     unsigned count, count_max;
     struct peer *turn;       /* whose turn it is: authenticated, about to open, or piping */
@@ -167,6 +168,15 @@ static void knocked(void *owner)
     gate_enter(&peer->pipe->known, &peer->gate, peer->link);
 }
 
+/* A user may take his time: no silent stranger may push out whom he is asked about. */
+static void identified(void *owner)
+{
+    struct peer *peer = owner;
+
+    gate_leave(&peer->gate);
+    gate_enter(&peer->pipe->identified, &peer->gate, peer->link);
+}
+
 static void authenticated(void *owner)
 {
     struct peer *peer = owner;
@@ -235,6 +245,7 @@ static void no_data(void *owner, struct block *block, const uint8_t *at, size_t 
 
 static const struct link_handler handler = {
     .knocked = knocked,
+    .identified = identified,
     .authenticated = authenticated,
     .opened = opened,
     .checked = checked,

@@ -41,19 +41,25 @@ static int channel_new(struct usi_channel **out, const struct usi_crypto *crypto
     return 0;
 }
 
-/* The name that both handshakes and rekeys give. */
-static int keep_name(struct usi_channel *c, const char *name, size_t size)
+int usi_channel_advance(struct usi_channel *c)
 {
-    c->name_size = size;
-    c->name = OPENSSL_memdup(name, size > 0 ? size : 1);
-    return c->name != NULL ? 0 : USI_ERR_INTERNAL;
+    size_t size = 0;
+
+    if (usi_handshake_step(c->handshake) != USI_STEP_WRITE)
+        return 0;
+    int result = usi_handshake_write(c->handshake, c->message + 2, USI_MESSAGE_2_MAX, &size);
+    if (result != 0)
+        return result;
+    usi_put_number(c->message, size, 2);
+    c->message_size = 2 + size;
+    c->waiting |= USI_WAIT_MESSAGE;
+    return 0;
 }
 
 int usi_channel_connect(struct usi_channel **out, const struct usi_crypto *crypto,
                         struct usi_keyring *ring, const struct usi_settings *settings, uint64_t now)
 {
-    const char *name = NULL;
-    size_t name_size = 0, size = 0;
+    enum usi_mode mode = settings != NULL && settings->mode != 0 ? settings->mode : USI_MODE_KEY;
     struct usi_channel *c;
     int result = channel_new(&c, crypto, ring, settings, now);
 
@@ -61,20 +67,13 @@ int usi_channel_connect(struct usi_channel **out, const struct usi_crypto *crypt
     if (result != 0)
         return result;
     c->connector = true;
-    c->stage = USI_STAGE_MESSAGE_2;
-    c->credential = usi_keyring_first(ring, &name, &name_size);
-    result = c->credential == NULL ? USI_ERR_ARGUMENT : keep_name(c, name, name_size);
+    result = usi_handshake_connect(&c->handshake, crypto, ring, mode);
     if (result == 0)
-        result = usi_handshake_connect(&c->handshake, c->credential, name, name_size, NULL);
-    if (result == 0)
-        result = usi_handshake_write_1(c->handshake, c->message + 2, USI_MESSAGE_1_MAX, &size);
+        result = usi_channel_advance(c);
     if (result != 0) {
         usi_channel_free(c);
         return result;
     }
-    usi_put_number(c->message, size, 2);
-    c->message_size = 2 + size;
-    c->waiting = USI_WAIT_MESSAGE;
     *out = c;
     return 0;
 }
@@ -88,7 +87,6 @@ int usi_channel_listen(struct usi_channel **out, const struct usi_crypto *crypto
     *out = NULL;
     if (result != 0)
         return result;
-    c->stage = USI_STAGE_MESSAGE_1;
     result = usi_handshake_listen(&c->handshake, crypto, ring);
     if (result != 0) {
         usi_channel_free(c);
@@ -104,9 +102,10 @@ void usi_channel_free(struct usi_channel *c)
         return;
     usi_opener_clear(&c->opener);
     usi_sealer_clear(&c->sealer);
-    OPENSSL_free(c->name);
     OPENSSL_clear_free(c->message, MESSAGE_ROOM);
+    usi_channel_question_over(c);
     usi_handshake_free(c->handshake);
+    usi_terms_clear(&c->terms);
     OPENSSL_clear_free(c, sizeof *c);
 }
 
@@ -115,7 +114,7 @@ void usi_channel_free(struct usi_channel *c)
 int usi_channel_take_keys(struct usi_channel *c)
 {
     uint8_t send[USI_KEY], receive[USI_KEY];
-    const struct usi_cipher *cipher = usi_handshake_credential(c->handshake)->cipher;
+    const struct usi_cipher *cipher = usi_handshake_cipher(c->handshake);
     int result = usi_handshake_keys(c->handshake, send, receive);
 
     if (result == 0)
@@ -142,7 +141,6 @@ void usi_channel_key_begins(struct usi_channel *c)
 
 void usi_channel_handshake_over(struct usi_channel *c)
 {
-    memcpy(c->h, usi_handshake_hash(c->handshake), USI_HASH);
     usi_handshake_free(c->handshake);
     c->handshake = NULL;
     c->rekey = USI_REKEY_NONE;
@@ -158,14 +156,9 @@ int usi_channel_rekey_begin(struct usi_channel *c)
     c->message = OPENSSL_malloc(MESSAGE_ROOM);
     if (c->message == NULL)
         return USI_ERR_INTERNAL;
-    if (!c->connector)
-        return usi_handshake_listen_again(&c->handshake, c->credential, c->name, c->name_size,
-                                          c->h);
-    result = usi_handshake_connect(&c->handshake, c->credential, c->name, c->name_size, c->h);
-    if (result == 0)
-        result =
-            usi_handshake_write_1(c->handshake, c->message, USI_MESSAGE_1_MAX, &c->message_size);
-    if (result == 0) {
+    result = usi_handshake_again(&c->handshake, c->crypto, c->ring, c->connector, &c->terms);
+    if (result == 0 && c->connector) {
+        result = usi_handshake_write(c->handshake, c->message, USI_MESSAGE_1_MAX, &c->message_size);
         c->rekey = USI_REKEY_SENT;
         c->waiting |= USI_WAIT_REKEY;
     }
@@ -176,7 +169,7 @@ int usi_channel_rekey(struct usi_channel *c)
 {
     if (c->stage != USI_STAGE_UP)
         return USI_ERR_ARGUMENT;
-    if (c->handshake != NULL || c->stream.bye_sent || c->stream.bye_wanted || c->aborted)
+    if (c->handshake != NULL || c->held || c->stream.bye_sent || c->stream.bye_wanted || c->aborted)
         return 0;
     if (c->connector)
         return usi_channel_rekey_begin(c);
@@ -205,8 +198,8 @@ int usi_channel_tick(struct usi_channel *c, uint64_t now)
 
 uint64_t usi_channel_deadline(const struct usi_channel *c)
 {
-    bool to_come =
-        c->stage == USI_STAGE_UP && c->handshake == NULL && !c->asked && c->now < c->soft_at;
+    bool to_come = c->stage == USI_STAGE_UP && c->handshake == NULL && !c->held && !c->asked &&
+                   c->now < c->soft_at;
 
     return to_come ? c->soft_at : UINT64_MAX;
 }
@@ -250,11 +243,12 @@ static int send_message(struct usi_channel *c, struct output *out, bool *sent)
 
 static int send_proof(struct usi_channel *c, struct output *out, bool *sent)
 {
-    uint8_t proof[USI_PROOF];
-    int result = usi_handshake_proof(c->handshake, proof);
+    uint8_t proof[USI_PROOF_MAX];
+    size_t size = 0;
+    int result = usi_handshake_proof(c->handshake, proof, &size);
 
     if (result == 0)
-        result = seal_control(c, out, USI_RECORD_TYPE_PROOF, proof, sizeof proof, sent);
+        result = seal_control(c, out, USI_RECORD_TYPE_PROOF, proof, size, sent);
     OPENSSL_cleanse(proof, sizeof proof);
     if (result == 0 && *sent && c->rekey == USI_REKEY_NONE)
         usi_channel_handshake_over(
@@ -267,8 +261,8 @@ static int send_proof(struct usi_channel *c, struct output *out, bool *sent)
 static int send_switch(struct usi_channel *c, struct output *out, bool *sent)
 {
     uint8_t send[USI_KEY], receive[USI_KEY];
-    size_t needed =
-        usi_seal_size(USI_RECORD_TYPE_SWITCH, 0) + usi_seal_size(USI_RECORD_TYPE_PROOF, USI_PROOF);
+    size_t needed = usi_seal_size(USI_RECORD_TYPE_SWITCH, 0) +
+                    usi_seal_size(USI_RECORD_TYPE_PROOF, USI_PROOF_MAX);
     int result;
 
     *sent = false;
@@ -279,7 +273,7 @@ static int send_switch(struct usi_channel *c, struct output *out, bool *sent)
     usi_sealer_clear(&c->sealer);
     result = usi_handshake_keys(c->handshake, send, receive);
     if (result == 0)
-        result = usi_sealer_key(&c->sealer, c->credential->cipher, send);
+        result = usi_sealer_key(&c->sealer, usi_handshake_cipher(c->handshake), send);
     OPENSSL_cleanse(send, sizeof send);
     OPENSSL_cleanse(receive, sizeof receive);
     if (result != 0)
@@ -288,9 +282,10 @@ static int send_switch(struct usi_channel *c, struct output *out, bool *sent)
         c->rekey = USI_REKEY_SWITCHED;
         return send_proof(c, out, sent);
     }
+    result = usi_handshake_settle(c->handshake, &c->terms);
     usi_channel_handshake_over(c);
     usi_channel_key_begins(c);
-    return 0;
+    return result;
 }
 
 static int send_end(struct usi_channel *c, struct output *out, bool *sent)
@@ -315,6 +310,16 @@ static int send_bye(struct usi_channel *c, struct output *out, bool *sent)
     return result;
 }
 
+static int send_question(struct usi_channel *c, struct output *out, bool *sent)
+{
+    const struct usi_question *q = c->question;
+    int result = seal_control(c, out, q->type, q->message, q->size, sent);
+
+    if (result == 0 && *sent)
+        usi_channel_question_sent(c);
+    return result;
+}
+
 static int send_one(struct usi_channel *c, unsigned what, struct output *out, bool *sent)
 {
     switch (what) {
@@ -332,6 +337,8 @@ static int send_one(struct usi_channel *c, unsigned what, struct output *out, bo
         return seal_control(c, out, USI_RECORD_TYPE_ASK, NULL, 0, sent);
     case USI_WAIT_PONG:
         return seal_control(c, out, USI_RECORD_TYPE_PONG, c->ping, c->ping_size, sent);
+    case USI_WAIT_QUESTION:
+        return send_question(c, out, sent);
     case USI_WAIT_OPEN:
         return seal_control(c, out, USI_RECORD_TYPE_OPEN, NULL, 0, sent);
     case USI_WAIT_END:
@@ -345,12 +352,18 @@ static int send_one(struct usi_channel *c, unsigned what, struct output *out, bo
     }
 }
 
+/* What may go out now, of all that waits. */
+static unsigned ready(const struct usi_channel *c)
+{
+    return c->held ? c->waiting & USI_WAIT_HELD : c->waiting;
+}
+
 /* Sends what waits of `mask`, in order, as far as it fits. */
 static int send_waiting(struct usi_channel *c, unsigned mask, struct output *out)
 {
     for (unsigned bit = USI_WAIT_MESSAGE; bit <= USI_WAIT_ABORT; bit <<= 1) {
         bool sent = false;
-        if ((c->waiting & mask & bit) == 0)
+        if ((ready(c) & mask & bit) == 0)
             continue;
         int result = send_one(c, bit, out, &sent);
         if (result != 0)
@@ -405,10 +418,10 @@ int usi_channel_send(struct usi_channel *c, const uint8_t *data, size_t size, si
         goto dead;
     if ((result = send_waiting(c, ~after_data, &o)) != 0)
         goto dead;
-    if (allowed > 0 && (c->waiting & ~after_data) == 0 &&
+    if (allowed > 0 && (ready(c) & ~after_data) == 0 &&
         (result = send_data(c, data, allowed, taken, &o)) != 0)
         goto dead;
-    if (!c->aborted && (c->waiting & ~after_data) == 0 &&
+    if (!c->aborted && (ready(c) & ~after_data) == 0 &&
         (result = send_waiting(c, after_data, &o)) != 0)
         goto dead;
     *made = room - o.left;
@@ -420,7 +433,7 @@ dead:
 
 bool usi_channel_waiting(const struct usi_channel *c)
 {
-    return c->waiting != 0 && c->stage != USI_STAGE_DEAD;
+    return ready(c) != 0 && c->stage != USI_STAGE_DEAD;
 }
 
 size_t usi_channel_room(const struct usi_channel *c)
@@ -429,8 +442,8 @@ size_t usi_channel_room(const struct usi_channel *c)
     const uint64_t record = USI_RECORD_DATA + USI_RECORD_OVERHEAD;
     uint64_t wire, room;
 
-    if (c->stage != USI_STAGE_UP || !c->stream.open || c->stream.end_wanted || c->aborted ||
-        c->now >= c->hard_at || c->sealer.wire >= hard)
+    if (c->stage != USI_STAGE_UP || c->held || !c->stream.open || c->stream.end_wanted ||
+        c->aborted || c->now >= c->hard_at || c->sealer.wire >= hard)
         return 0;
     wire = hard - c->sealer.wire;
     room = wire / record * USI_RECORD_DATA;
@@ -459,7 +472,7 @@ bool usi_channel_idle(const struct usi_channel *c)
 
 int usi_channel_open(struct usi_channel *c)
 {
-    if (!c->connector || !usi_channel_idle(c))
+    if (!c->connector || c->held || !usi_channel_idle(c))
         return USI_ERR_ARGUMENT;
     c->stream = (struct usi_stream){.open = true};
     c->streams++;
@@ -469,7 +482,7 @@ int usi_channel_open(struct usi_channel *c)
 
 int usi_channel_check(struct usi_channel *c)
 {
-    if (!c->connector || !usi_channel_idle(c) || c->streams > 0)
+    if (!c->connector || c->held || !usi_channel_idle(c) || c->streams > 0)
         return USI_ERR_ARGUMENT;
     c->stream = (struct usi_stream){.checked = true, .bye_wanted = true};
     c->waiting |= USI_WAIT_BYE;
@@ -509,6 +522,8 @@ int usi_channel_abort(struct usi_channel *c, uint8_t reason)
 
 void usi_channel_counts(const struct usi_channel *c, struct usi_counts *counts)
 {
+    const struct usi_cipher *cipher = c->terms.cipher; /* NULL: not agreed yet */
+
     *counts = (struct usi_counts){
         .sent = c->sent,
         .received = c->received,
@@ -517,6 +532,66 @@ void usi_channel_counts(const struct usi_channel *c, struct usi_counts *counts)
         .authenticated = c->authenticated,
         .end_sent = c->stream.end_sent,
         .end_received = c->stream.end_received,
-        .key_bits = c->credential != NULL ? (unsigned)c->credential->ki_size * 8 : 0,
+        .key_bits = 8 * (unsigned)(cipher != NULL ? cipher->key_size : 0),
+        .mode = cipher == NULL && c->handshake != NULL ? usi_handshake_mode(c->handshake)
+                                                       : c->terms.mode,
     };
+}
+
+/* ---- who the peer is ---- */
+
+const struct usi_peer *usi_channel_peer(const struct usi_channel *c)
+{
+    return c->authenticated && c->terms.mode == USI_MODE_IDENTITY ? &c->terms.peer : NULL;
+}
+
+bool usi_channel_held(const struct usi_channel *c)
+{
+    return c->held;
+}
+
+int usi_channel_accept(struct usi_channel *c)
+{
+    if (c->stage != USI_STAGE_UP || !c->held || c->aborted)
+        return USI_ERR_ARGUMENT;
+    c->held = false;
+    return 0;
+}
+
+const uint8_t *usi_channel_salt(const struct usi_channel *c)
+{
+    const struct usi_handshake *hs = c->question != NULL ? c->question->handshake : c->handshake;
+
+    return hs != NULL ? usi_handshake_salt(hs) : NULL;
+}
+
+int usi_channel_stretched(struct usi_channel *c, const uint8_t stretched[USI_STRETCHED])
+{
+    int result;
+
+    if (c->stage == USI_STAGE_UP && c->question != NULL)
+        return usi_channel_question_stretched(c, stretched);
+    if (c->stage != USI_STAGE_HANDSHAKE || usi_handshake_step(c->handshake) != USI_STEP_STRETCH)
+        return USI_ERR_ARGUMENT;
+    result = usi_handshake_stretched(c->handshake, stretched);
+    if (result == 0)
+        result = usi_channel_advance(c);
+    if (result != 0)
+        c->stage = USI_STAGE_DEAD;
+    return result;
+}
+
+bool usi_channel_guessed(const struct usi_channel *c)
+{
+    const struct usi_handshake *hs = c->question != NULL ? c->question->handshake : c->handshake;
+    unsigned waiting = c->question != NULL ? USI_WAIT_QUESTION : USI_WAIT_MESSAGE;
+
+    return c->connector && hs != NULL && (c->question != NULL || !c->authenticated) &&
+           usi_handshake_mode(hs) == USI_MODE_PASSWORD && usi_handshake_passed(hs) >= 3 &&
+           (c->waiting & waiting) == 0;
+}
+
+bool usi_channel_questioned(const struct usi_channel *c)
+{
+    return !c->connector && c->question != NULL;
 }

@@ -3,18 +3,13 @@
 #ifndef USI_CHANNEL_CHANNEL_H
 #define USI_CHANNEL_CHANNEL_H
 
+#include "channel/bytes.h"
 #include "channel/handshake.h"
 #include "channel/record.h"
 #include "usi/channel.h"
 
-/* Where a channel is. A listener goes 1 -> PROOF -> UP, a connector 2 -> UP. */
-enum usi_stage {
-    USI_STAGE_MESSAGE_1,
-    USI_STAGE_MESSAGE_2,
-    USI_STAGE_PROOF,
-    USI_STAGE_UP,
-    USI_STAGE_DEAD
-};
+/* Where a channel is. PROOF is a listener's only. */
+enum usi_stage { USI_STAGE_HANDSHAKE, USI_STAGE_PROOF, USI_STAGE_UP, USI_STAGE_DEAD };
 
 /* Where a rekey is. Connector: SENT, then SWITCHED once its switch and proof are sealed. Listener:
  * SENT, then SWITCHED once the connector's switch is opened (its proof comes next), then PROVED. */
@@ -22,19 +17,28 @@ enum usi_rekey { USI_REKEY_NONE, USI_REKEY_SENT, USI_REKEY_SWITCHED, USI_REKEY_P
 
 /* What waits to be sealed, in the order in which it goes out. */
 enum usi_waiting {
-    USI_WAIT_MESSAGE = 1 << 0, /* handshake message 1 or 2, in clear */
+    USI_WAIT_MESSAGE = 1 << 0, /* a handshake message, in clear */
     USI_WAIT_PROOF = 1 << 1,
-    USI_WAIT_REKEY = 1 << 2, /* handshake message 1 or 2, in a record */
+    USI_WAIT_REKEY = 1 << 2, /* a rekey's message, in a record */
     USI_WAIT_SWITCH = 1 << 3,
     USI_WAIT_ASK = 1 << 4,
     USI_WAIT_PONG = 1 << 5,
-    USI_WAIT_OPEN = 1 << 6,
-    USI_WAIT_END = 1 << 7,
-    USI_WAIT_BYE = 1 << 8,
-    USI_WAIT_ABORT = 1 << 9
+    USI_WAIT_QUESTION = 1 << 6, /* a password question's message, in a record */
+    USI_WAIT_OPEN = 1 << 7,
+    USI_WAIT_END = 1 << 8,
+    USI_WAIT_BYE = 1 << 9,
+    USI_WAIT_ABORT = 1 << 10,
+    /* what may go out before this side's user has accepted the peer */
+    USI_WAIT_HELD =
+        USI_WAIT_MESSAGE | USI_WAIT_PROOF | USI_WAIT_PONG | USI_WAIT_QUESTION | USI_WAIT_ABORT
 };
 
-enum { USI_PING_MAX = 32, USI_HARD_RESERVE = 4096 };
+enum {
+    USI_QUESTIONS_MAX = 8, /* of a channel */
+    USI_PING_MAX = 32,
+    USI_HARD_RESERVE = 8192, /* room for the records of a rekey, a question and a close */
+    USI_QUESTION_MAX = 320 /* the longest of a question's messages is its header, 295 */
+};
 
 struct usi_stream {
     bool open;                 /* between `open` and both `bye`s */
@@ -45,12 +49,22 @@ struct usi_stream {
     uint64_t sent, received; /* octets of data */
 };
 
+/* A password question under way. */
+struct usi_question {
+    struct usi_handshake *handshake; /* NULL: answered before it began */
+    uint8_t type;                    /* of the record that waits */
+    bool over;                       /* with that record */
+    size_t size;
+    uint8_t message[USI_QUESTION_MAX];
+};
+
 struct usi_channel {
     const struct usi_crypto *crypto;
     struct usi_keyring *ring;
     bool connector;
     enum usi_stage stage;
     bool authenticated; /* was, even if dead by now */
+    bool held;          /* identity mode: the user has not accepted the peer yet */
     unsigned waiting;   /* of enum usi_waiting */
 
     /* the handshake or rekey under way */
@@ -60,11 +74,9 @@ struct usi_channel {
         *message; /* USI_MESSAGE_2_MAX + 2 octets: handshake input or output; NULL between them */
     size_t message_size;
 
-    /* what the first handshake agreed on; h is the latest one's */
-    const struct usi_credential *credential;
-    char *name;
-    size_t name_size;
-    uint8_t h[USI_HASH];
+    struct usi_terms terms;        /* of the latest handshake that is over */
+    struct usi_question *question; /* NULL: none */
+    unsigned questions;            /* so far */
 
     struct usi_sealer sealer;
     struct usi_opener opener;
@@ -83,6 +95,9 @@ struct usi_channel {
 /* The first handshake has passed: both directions get their keys. */
 int usi_channel_take_keys(struct usi_channel *c);
 
+/* The handshake goes on by itself as far as it can: a message that is ours to write waits. */
+int usi_channel_advance(struct usi_channel *c);
+
 /* A rekey message of ours is ready in c->message. */
 int usi_channel_rekey_begin(struct usi_channel *c);
 
@@ -92,8 +107,20 @@ void usi_channel_key_begins(struct usi_channel *c);
 /* Begins or asks for a rekey if a limit says so. */
 int usi_channel_rekey_if_due(struct usi_channel *c);
 
-/* The handshake is over: frees it, keeps its h. */
+/* The handshake is over: frees it. Its terms are settled by then. */
 void usi_channel_handshake_over(struct usi_channel *c);
+
+/* ---- question.c ---- */
+
+/* A record of the password question has come in. */
+int usi_channel_take_question(struct usi_channel *c, uint8_t type, const struct usi_read *r,
+                              struct usi_event *event);
+/* Connector: the password was stretched. */
+int usi_channel_question_stretched(struct usi_channel *c, const uint8_t stretched[USI_STRETCHED]);
+/* Its record was sealed. */
+void usi_channel_question_sent(struct usi_channel *c);
+/* Frees it. */
+void usi_channel_question_over(struct usi_channel *c);
 
 /* Both `bye`s have passed: the stream is over. */
 void usi_channel_stream_over_if_done(struct usi_channel *c);

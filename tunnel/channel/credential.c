@@ -30,8 +30,6 @@ static int key_proof(const struct usi_credential *c, const uint8_t h[USI_HASH],
 }
 
 static const struct usi_credential_method key_method = {
-    .mode = USI_MODE_KEY,
-    .pattern = USI_NOISE_NNPSK2,
     .knock = key_knock,
     .psk = key_psk,
     .proof = key_proof,

@@ -1,20 +1,15 @@
-/* How a side proves itself: a small table of functions per mode of PROTOCOL.md. Here: key mode, in
- * which A3 and A8 of a shared Ki do it. */
+/* What is made from a shared key: knock, psk and proof. Here: key mode, in which A3 and A8 of Ki
+ * make them; AKA mode is another row of the same form. */
 #ifndef USI_CHANNEL_CREDENTIAL_H
 #define USI_CHANNEL_CREDENTIAL_H
 
 #include "channel/crypto.h"
-#include "channel/noise.h"
 
 enum { USI_KNOCK = 16, USI_PROOF = 16 };
-
-enum usi_mode { USI_MODE_KEY = 1, USI_MODE_IDENTITY = 2, USI_MODE_PASSWORD = 3, USI_MODE_AKA = 4 };
 
 struct usi_credential;
 
 struct usi_credential_method {
-    enum usi_mode mode;
-    enum usi_noise_pattern pattern;
     /* The MAC behind message 1, of h1. */
     int (*knock)(const struct usi_credential *c, const uint8_t h1[USI_HASH],
                  uint8_t out[USI_KNOCK]);

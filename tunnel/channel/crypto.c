@@ -37,6 +37,20 @@ const char *usi_error_text(int error)
         return "the peer sent another number of octets than it says";
     case USI_ERR_KEY_LIMIT:
         return "the peer used a key past its limit";
+    case USI_ERR_MODE:
+        return "it asked for a way to authenticate, or gave a name, that is not offered here";
+    case USI_ERR_SIGNATURE:
+        return "the signature is not by the key that was shown";
+    case USI_ERR_KEY_KIND:
+        return "a signature key of a kind or size that is not accepted";
+    case USI_ERR_CHANGED:
+        return "another identity than before";
+    case USI_ERR_SHARE:
+        return "a password share that is not a point of the curve";
+    case USI_ERR_PASSWORD:
+        return "the password is wrong";
+    case USI_ERR_TRIES:
+        return "the password allows no more tries, or not so fast";
     default:
         return "unknown error";
     }
@@ -63,6 +77,8 @@ const char *usi_reason_text(unsigned reason)
         return "it is being stopped";
     case USI_REASON_NOT_SUPPORTED:
         return "it does not know what was asked for";
+    case USI_REASON_NOT_ACCEPTED:
+        return "its user did not accept this identity";
     default:
         return "a reason unknown here";
     }

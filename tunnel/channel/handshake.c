@@ -1,43 +1,32 @@
 #include "channel/handshake.h"
 
-#include "channel/bytes.h"
-#include "channel/kem.h"
+#include "channel/handshake_parts.h"
 
 #include <openssl/crypto.h>
 #include <string.h>
 
 static const uint8_t magic[4] = {'U', 'S', 'I', '1'};
-static const uint8_t rekey_label[10] = {'U', 'S', 'I', '1', ' ', 'r', 'e', 'k', 'e', 'y'};
 
-enum {
-    FLAG_ML_KEM = 1,
-    NOISE_MESSAGE = USI_DH + USI_TAG,
-    HEADER_1_MAX = 8 + USI_NAME_MAX + USI_RAND + USI_KEM_KEY,
-    PROLOGUE_MAX = sizeof rekey_label + USI_HASH + HEADER_1_MAX
-};
+/* ---- terms ---- */
 
-struct usi_handshake {
-    const struct usi_crypto *crypto;
-    struct usi_keyring *ring; /* listener, first handshake; else NULL */
-    const struct usi_credential *credential;
-    struct usi_noise *noise;
-    bool connector;
-    bool agreed; /* message 2 has passed */
+void usi_terms_clear(struct usi_terms *terms)
+{
+    OPENSSL_free(terms->name);
+    OPENSSL_cleanse(terms, sizeof *terms);
+}
 
-    bool again; /* a rekey */
-    uint8_t previous[USI_HASH];
+/* ---- life ---- */
 
-    size_t name_size;
-    char name[USI_NAME_MAX];
-    uint8_t rand_ms[USI_RAND], rand_nw[USI_RAND];
+static void choose_script(struct usi_handshake *hs)
+{
+    bool four = hs->mode == USI_MODE_PASSWORD && (hs->before == NULL || hs->question);
 
-    EVP_PKEY *kem;                   /* connector: our ML-KEM key */
-    bool kem_offered;                /* by the connector */
-    uint8_t kem_public[USI_KEM_KEY]; /* listener: the connector's */
-};
+    hs->script = four ? usi_handshake_four : usi_handshake_two;
+    hs->count = four ? 4 : 2;
+}
 
 static int handshake_new(struct usi_handshake **out, const struct usi_crypto *crypto,
-                         const uint8_t *previous)
+                         struct usi_keyring *ring, bool connector)
 {
     struct usi_handshake *hs = OPENSSL_zalloc(sizeof *hs);
 
@@ -45,10 +34,9 @@ static int handshake_new(struct usi_handshake **out, const struct usi_crypto *cr
     if (hs == NULL)
         return USI_ERR_INTERNAL;
     hs->crypto = crypto;
-    if (previous != NULL) {
-        hs->again = true;
-        memcpy(hs->previous, previous, USI_HASH);
-    }
+    hs->ring = ring;
+    hs->connector = connector;
+    hs->prologue = usi_write_to(hs->prologue_octets, sizeof hs->prologue_octets);
     return 0;
 }
 
@@ -59,76 +47,123 @@ static void set_name(struct usi_handshake *hs, const void *name, size_t size)
     hs->name_size = size;
 }
 
-int usi_handshake_connect(struct usi_handshake **out, const struct usi_credential *credential,
-                          const char *name, size_t name_size, const uint8_t *previous)
+static void set_cipher(struct usi_handshake *hs, uint8_t octet)
 {
-    int result = handshake_new(out, credential->crypto, previous);
+    hs->cipher_octet = octet;
+    hs->cipher = &hs->crypto->cipher[octet - 1];
+}
+
+int usi_handshake_connect(struct usi_handshake **out, const struct usi_crypto *crypto,
+                          struct usi_keyring *ring, enum usi_mode mode)
+{
+    const char *name = NULL;
+    size_t size = 0;
+    int result = handshake_new(out, crypto, ring, true);
 
     if (result != 0)
         return result;
-    (*out)->connector = true;
-    (*out)->credential = credential;
-    set_name(*out, name, name_size);
+    struct usi_handshake *hs = *out;
+    hs->mode = mode;
+    set_cipher(hs, USI_CIPHERS);
+    switch (mode) {
+    case USI_MODE_KEY:
+        hs->key = usi_keyring_first(ring, &name, &size);
+        if (hs->key == NULL)
+            return USI_ERR_ARGUMENT;
+        set_cipher(hs, hs->key->cipher_octet);
+        break;
+    case USI_MODE_IDENTITY:
+        if (usi_keyring_identity(ring) == NULL)
+            return USI_ERR_ARGUMENT;
+        name = usi_keyring_name(ring, &size);
+        break;
+    case USI_MODE_PASSWORD:
+        name = usi_keyring_name(ring, &size);
+        break;
+    default:
+        return USI_ERR_ARGUMENT;
+    }
+    set_name(hs, name, size);
+    choose_script(hs);
     return 0;
 }
 
 int usi_handshake_listen(struct usi_handshake **out, const struct usi_crypto *crypto,
                          struct usi_keyring *ring)
 {
-    int result = handshake_new(out, crypto, NULL);
+    int result = handshake_new(out, crypto, ring, false);
 
     if (result == 0)
-        (*out)->ring = ring;
+        choose_script(*out); /* for the bounds of the first message; its mode chooses again */
     return result;
 }
 
-int usi_handshake_listen_again(struct usi_handshake **out, const struct usi_credential *credential,
-                               const char *name, size_t name_size, const uint8_t *previous)
+/* What a rekey and a question have in common: the label and an h of before go first. */
+static int go_on(struct usi_handshake *hs, const struct usi_terms *terms, enum usi_mode mode,
+                 const char *label, const uint8_t h[USI_HASH])
 {
-    int result = handshake_new(out, credential->crypto, previous);
+    hs->before = terms;
+    hs->mode = mode;
+    hs->key = terms->key;
+    set_cipher(hs, hs->question ? USI_CIPHERS : terms->cipher_octet);
+    set_name(hs, terms->name, terms->name_size);
+    choose_script(hs);
+    usi_write_bytes(&hs->prologue, label, strlen(label));
+    usi_write_bytes(&hs->prologue, h, USI_HASH);
+    return usi_write_done(&hs->prologue) ? 0 : USI_ERR_INTERNAL;
+}
+
+int usi_handshake_again(struct usi_handshake **out, const struct usi_crypto *crypto,
+                        struct usi_keyring *ring, bool connector, const struct usi_terms *terms)
+{
+    int result = handshake_new(out, crypto, ring, connector);
+
+    return result != 0 ? result : go_on(*out, terms, terms->mode, "USI1 rekey", terms->h);
+}
+
+int usi_handshake_question(struct usi_handshake **out, const struct usi_crypto *crypto,
+                           struct usi_keyring *ring, bool connector, const struct usi_terms *terms)
+{
+    int result = handshake_new(out, crypto, ring, connector);
 
     if (result != 0)
         return result;
-    (*out)->credential = credential;
-    set_name(*out, name, name_size);
-    return 0;
+    (*out)->question = true;
+    return go_on(*out, terms, USI_MODE_PASSWORD, "USI1 question", terms->first_h);
 }
 
 void usi_handshake_free(struct usi_handshake *hs)
 {
     if (hs == NULL)
         return;
+    usi_spake2_free(hs->spake2);
     EVP_PKEY_free(hs->kem);
     usi_noise_free(hs->noise);
     OPENSSL_clear_free(hs, sizeof *hs);
 }
 
-/* The Noise handshake with the prologue that goes with the clear header of message 1. */
-static int begin_noise(struct usi_handshake *hs, const struct usi_cipher *cipher,
-                       enum usi_noise_pattern pattern, const uint8_t *header, size_t size)
+int usi_handshake_begin_noise(struct usi_handshake *hs, enum usi_noise_pattern pattern)
 {
-    uint8_t prologue[PROLOGUE_MAX];
-    struct usi_write w = usi_write_to(prologue, sizeof prologue);
-
-    if (hs->again) {
-        usi_write_bytes(&w, rekey_label, sizeof rekey_label);
-        usi_write_bytes(&w, hs->previous, USI_HASH);
-    }
-    usi_write_bytes(&w, header, size);
-    if (!usi_write_done(&w))
+    if (!usi_write_done(&hs->prologue))
         return USI_ERR_FORMAT;
-    return usi_noise_new(&hs->noise, hs->crypto, cipher, pattern, hs->connector, prologue, w.used);
+    return usi_noise_new(&hs->noise, hs->crypto, hs->cipher, pattern, hs->connector,
+                         hs->prologue_octets, hs->prologue.used);
 }
+
+/* ---- header 1 ---- */
 
 static int write_header_1(struct usi_handshake *hs, struct usi_write *w)
 {
+    size_t begin = w->used;
     int result = 0;
 
-    hs->kem_offered = hs->crypto->ml_kem;
+    if (hs->crypto->random(hs->crypto, hs->rand_ms, USI_RAND) != 0)
+        return USI_ERR_INTERNAL;
+    hs->kem_offered = hs->crypto->ml_kem && !hs->question;
     usi_write_bytes(w, magic, sizeof magic);
-    usi_write_number(w, hs->credential->method->mode, 1);
-    usi_write_number(w, hs->credential->cipher_octet, 1);
-    usi_write_number(w, hs->kem_offered ? FLAG_ML_KEM : 0, 1);
+    usi_write_number(w, hs->mode, 1);
+    usi_write_number(w, hs->cipher_octet, 1);
+    usi_write_number(w, hs->kem_offered ? USI_FLAG_ML_KEM : 0, 1);
     usi_write_number(w, hs->name_size, 1);
     usi_write_bytes(w, hs->name, hs->name_size);
     usi_write_bytes(w, hs->rand_ms, USI_RAND);
@@ -136,234 +171,276 @@ static int write_header_1(struct usi_handshake *hs, struct usi_write *w)
         uint8_t *public = usi_write_room(w, USI_KEM_KEY);
         result = public == NULL ? USI_ERR_ARGUMENT : usi_kem_generate(hs->crypto, &hs->kem, public);
     }
-    return result != 0 ? result : usi_write_done(w) ? 0 : USI_ERR_ARGUMENT;
+    if (result == 0 && !usi_write_done(w))
+        result = USI_ERR_ARGUMENT;
+    if (result == 0)
+        usi_write_bytes(&hs->prologue, w->base + begin, w->used - begin);
+    return result;
 }
 
-int usi_handshake_write_1(struct usi_handshake *hs, uint8_t *out, size_t room, size_t *size)
+/* The mode that message 1 asks for: the only one in a rekey or question, else one that the ring
+ * offers under that name. A name in key mode is the knock's business. */
+static int check_mode(struct usi_handshake *hs, unsigned mode, const uint8_t *name, size_t size)
 {
-    const struct usi_credential *c = hs->credential;
-    struct usi_write w = usi_write_to(out, room);
-    size_t noise_size = 0;
-    int result;
+    const char *own = hs->name;
+    size_t own_size = hs->name_size;
 
-    if (hs->crypto->random(hs->crypto, hs->rand_ms, USI_RAND) != 0)
-        return USI_ERR_INTERNAL;
-    if ((result = write_header_1(hs, &w)) != 0 ||
-        (result = begin_noise(hs, c->cipher, c->method->pattern, out, w.used)) != 0)
-        return result;
-    uint8_t *message = usi_write_room(&w, NOISE_MESSAGE);
-    uint8_t *knock = usi_write_room(&w, USI_KNOCK);
-    if (!usi_write_done(&w))
-        return USI_ERR_ARGUMENT;
-    if ((result = usi_noise_write(hs->noise, NULL, 0, message, NOISE_MESSAGE, &noise_size)) != 0 ||
-        (result = c->method->knock(c, usi_noise_hash(hs->noise), knock)) != 0)
-        return result;
-    *size = w.used;
+    if (hs->before != NULL && mode != hs->mode)
+        return USI_ERR_PROTOCOL;
+    if (hs->before == NULL) {
+        if (mode < USI_MODE_KEY || mode > USI_MODE_PASSWORD)
+            return USI_ERR_FORMAT;
+        if ((mode == USI_MODE_IDENTITY && usi_keyring_identity(hs->ring) == NULL) ||
+            (mode == USI_MODE_PASSWORD && !usi_keyring_has_password(hs->ring)))
+            return USI_ERR_MODE;
+        own = usi_keyring_name(hs->ring, &own_size);
+    }
+    if ((hs->before != NULL || mode != USI_MODE_KEY) &&
+        (size != own_size || (size > 0 && memcmp(name, own, size) != 0)))
+        return hs->before != NULL ? USI_ERR_PROTOCOL : USI_ERR_MODE;
+    hs->mode = (enum usi_mode)mode;
     return 0;
 }
 
-/* The clear header of message 1, up to the Noise message. */
-static int read_header_1(struct usi_handshake *hs, struct usi_read *r, struct usi_caller *caller)
+static int read_header_1(struct usi_handshake *hs, struct usi_read *r)
 {
+    const uint8_t *begin = r->at;
     const uint8_t *seen_magic = usi_read_bytes(r, sizeof magic);
     uint8_t mode = usi_read_u8(r);
-    caller->cipher = usi_read_u8(r);
+    uint8_t cipher = usi_read_u8(r);
     uint8_t flags = usi_read_u8(r);
-    caller->name_size = usi_read_u8(r);
-    caller->name = usi_read_bytes(r, caller->name_size);
+    size_t name_size = usi_read_u8(r);
+    const uint8_t *name = usi_read_bytes(r, name_size);
     const uint8_t *rand_ms = usi_read_bytes(r, USI_RAND);
-    const uint8_t *public = flags & FLAG_ML_KEM ? usi_read_bytes(r, USI_KEM_KEY) : NULL;
+    const uint8_t *public = flags & USI_FLAG_ML_KEM ? usi_read_bytes(r, USI_KEM_KEY) : NULL;
+    uint8_t allowed = hs->question ? 0 : USI_FLAG_ML_KEM;
 
-    if (r->failed || memcmp(seen_magic, magic, sizeof magic) != 0 || mode != USI_MODE_KEY ||
-        caller->cipher < 1 || caller->cipher > USI_CIPHERS || (flags & ~FLAG_ML_KEM) != 0)
+    if (r->failed || memcmp(seen_magic, magic, sizeof magic) != 0 || cipher < 1 ||
+        cipher > USI_CIPHERS || (flags & ~allowed) != 0)
         return USI_ERR_FORMAT;
+    int result = check_mode(hs, mode, name, name_size);
+    if (result != 0)
+        return result;
+    if (hs->before != NULL && !hs->question && cipher != hs->cipher_octet)
+        return USI_ERR_PROTOCOL;
+    set_cipher(hs, cipher);
+    set_name(hs, name, name_size);
+    choose_script(hs);
     memcpy(hs->rand_ms, rand_ms, USI_RAND);
     if (public != NULL) {
         hs->kem_offered = true;
         memcpy(hs->kem_public, public, USI_KEM_KEY);
     }
+    usi_write_bytes(&hs->prologue, begin, (size_t)(r->at - begin));
     return 0;
 }
 
-/* In a rekey the caller is known: only its own key, under its own name, will do. */
-static int check_same_caller(const struct usi_handshake *hs, const struct usi_caller *caller)
-{
-    const struct usi_credential *c = hs->credential;
-    uint8_t expected[USI_KNOCK];
-    int result;
+/* ---- turns ---- */
 
-    if (caller->cipher != c->cipher_octet || caller->name_size != hs->name_size ||
-        (hs->name_size > 0 && memcmp(caller->name, hs->name, hs->name_size) != 0))
-        return USI_ERR_PROTOCOL;
-    result = c->method->knock(c, caller->h1, expected);
-    if (result == 0 && CRYPTO_memcmp(expected, caller->knock, USI_KNOCK) != 0)
-        result = USI_ERR_KNOCK;
-    OPENSSL_cleanse(expected, sizeof expected);
+enum usi_step usi_handshake_step(const struct usi_handshake *hs)
+{
+    if (hs->passed == hs->count)
+        return USI_STEP_OVER;
+    if (hs->script[hs->passed].by_connector != hs->connector)
+        return USI_STEP_READ;
+    return hs->connector && hs->count == 4 && hs->passed == 2 && !hs->stretched ? USI_STEP_STRETCH
+                                                                                : USI_STEP_WRITE;
+}
+
+unsigned usi_handshake_passed(const struct usi_handshake *hs)
+{
+    return hs->passed;
+}
+
+void usi_handshake_bounds(const struct usi_handshake *hs, size_t *least, size_t *most)
+{
+    *most = hs->connector ? USI_MESSAGE_2_MAX : USI_MESSAGE_1_MAX;
+    if (hs->mode != 0)
+        *least = hs->script[hs->passed].least(hs);
+    else /* the mode of a first message: any that is offered */
+        *least = usi_keyring_has_password(hs->ring)       ? USI_HEADER_1_MIN
+                 : usi_keyring_identity(hs->ring) != NULL ? USI_HEADER_1_MIN + USI_DH
+                                                          : USI_MESSAGE_1_MIN;
+}
+
+/* All messages have passed: what they were for is computed, what made it is wiped. */
+static int conclude(struct usi_handshake *hs)
+{
+    int result = usi_noise_export(hs->noise, "USI1 rekey", hs->next);
+
+    if (result == 0)
+        result = usi_noise_split(hs->noise, hs->keys[0], hs->keys[1]);
+    usi_noise_forget(hs->noise);
     return result;
 }
 
-int usi_handshake_read_1(struct usi_handshake *hs, const uint8_t *message, size_t size)
+static int passed(struct usi_handshake *hs)
 {
-    struct usi_read r = usi_read_from(message, size);
-    struct usi_caller caller = {0};
-    size_t header_size, payload_size = 0;
-    uint8_t payload[1];
-    int result = read_header_1(hs, &r, &caller);
-
-    if (result != 0)
-        return result;
-    header_size = size - r.left;
-    const uint8_t *noise_message = usi_read_bytes(&r, NOISE_MESSAGE);
-    caller.knock = usi_read_bytes(&r, USI_KNOCK);
-    if (!usi_read_done(&r))
-        return USI_ERR_FORMAT;
-    result = begin_noise(hs, &hs->crypto->cipher[caller.cipher - 1], USI_NOISE_NNPSK2, message,
-                         header_size);
-    if (result == 0)
-        result = usi_noise_read(hs->noise, noise_message, NOISE_MESSAGE, payload, sizeof payload,
-                                &payload_size);
-    if (result != 0) /* anybody can make its tag right: wrong is malformed */
-        return result == USI_ERR_TAMPERED ? USI_ERR_FORMAT : result;
-    caller.h1 = usi_noise_hash(hs->noise);
-    if (hs->again)
-        return check_same_caller(hs, &caller);
-    if ((result = usi_keyring_find(hs->ring, &caller, &hs->credential)) != 0)
-        return result;
-    set_name(hs, caller.name, caller.name_size);
-    return usi_keyring_remember(hs->ring, hs->rand_ms);
+    return ++hs->passed == hs->count ? conclude(hs) : 0;
 }
 
-/* Everything of the handshake that message 2 carries besides the Noise message: the challenge, and
- * the ML-KEM answer, both mixed in. */
-static int write_header_2(struct usi_handshake *hs, struct usi_write *w)
-{
-    bool kem = hs->kem_offered && hs->crypto->ml_kem;
-    uint8_t secret[USI_KEM_SECRET];
-    int result = 0;
-
-    usi_write_number(w, kem ? FLAG_ML_KEM : 0, 1);
-    usi_write_bytes(w, hs->rand_nw, USI_RAND);
-    if (kem) {
-        uint8_t *ciphertext = usi_write_room(w, USI_KEM_CIPHERTEXT);
-        result = ciphertext == NULL
-                     ? USI_ERR_ARGUMENT
-                     : usi_kem_encapsulate(hs->crypto, hs->kem_public, ciphertext, secret);
-        if (result == 0)
-            usi_noise_set_extra(hs->noise, secret);
-        OPENSSL_cleanse(secret, sizeof secret);
-    }
-    if (result == 0 && !usi_write_done(w))
-        result = USI_ERR_ARGUMENT;
-    return result != 0 ? result : usi_noise_mix_hash(hs->noise, w->base, w->used);
-}
-
-static int set_psk(struct usi_handshake *hs)
-{
-    const struct usi_credential *c = hs->credential;
-    uint8_t psk[USI_KEY];
-    int result = c->method->psk(c, hs->rand_nw, hs->rand_ms, psk);
-
-    if (result == 0)
-        usi_noise_set_psk(hs->noise, psk);
-    OPENSSL_cleanse(psk, sizeof psk);
-    return result;
-}
-
-int usi_handshake_write_2(struct usi_handshake *hs, uint8_t *out, size_t room, size_t *size)
+int usi_handshake_write(struct usi_handshake *hs, uint8_t *out, size_t room, size_t *size)
 {
     struct usi_write w = usi_write_to(out, room);
-    size_t noise_size = 0;
-    int result;
+    int result = 0;
 
-    if (hs->crypto->random(hs->crypto, hs->rand_nw, USI_RAND) != 0)
-        return USI_ERR_INTERNAL;
-    if ((result = write_header_2(hs, &w)) != 0 || (result = set_psk(hs)) != 0)
-        return result;
-    uint8_t *message = usi_write_room(&w, NOISE_MESSAGE);
-    if (message == NULL)
+    *size = 0;
+    if (usi_handshake_step(hs) != USI_STEP_WRITE)
         return USI_ERR_ARGUMENT;
-    result = usi_noise_write(hs->noise, NULL, 0, message, NOISE_MESSAGE, &noise_size);
-    hs->agreed = result == 0;
+    if (hs->passed == 0)
+        result = write_header_1(hs, &w);
+    if (result == 0)
+        result = hs->script[hs->passed].write(hs, &w);
+    if (result == 0 && !usi_write_done(&w))
+        result = USI_ERR_ARGUMENT;
+    if (result == 0)
+        result = passed(hs);
     *size = w.used;
     return result;
 }
 
-/* Decapsulates the ML-KEM answer and gives it to the Noise message that follows. */
-static int read_kem(struct usi_handshake *hs, const uint8_t *ciphertext)
-{
-    uint8_t secret[USI_KEM_SECRET];
-    int result = usi_kem_decapsulate(hs->crypto, hs->kem, ciphertext, secret);
-
-    if (result == 0)
-        usi_noise_set_extra(hs->noise, secret);
-    OPENSSL_cleanse(secret, sizeof secret);
-    return result;
-}
-
-int usi_handshake_read_2(struct usi_handshake *hs, const uint8_t *message, size_t size)
+int usi_handshake_read(struct usi_handshake *hs, const uint8_t *message, size_t size, uint64_t now)
 {
     struct usi_read r = usi_read_from(message, size);
-    size_t payload_size = 0;
-    uint8_t payload[1];
-    int result;
+    int result = 0;
 
-    uint8_t flags = usi_read_u8(&r);
-    const uint8_t *rand_nw = usi_read_bytes(&r, USI_RAND);
-    const uint8_t *ciphertext = flags & FLAG_ML_KEM ? usi_read_bytes(&r, USI_KEM_CIPHERTEXT) : NULL;
-    size_t header_size = size - r.left;
-    const uint8_t *noise_message = usi_read_bytes(&r, NOISE_MESSAGE);
-    if (!usi_read_done(&r) || (flags & ~FLAG_ML_KEM) != 0 ||
-        (ciphertext != NULL && !hs->kem_offered))
-        return USI_ERR_FORMAT;
-    memcpy(hs->rand_nw, rand_nw, USI_RAND);
-    if ((result = usi_noise_mix_hash(hs->noise, message, header_size)) != 0 ||
-        (ciphertext != NULL && (result = read_kem(hs, ciphertext)) != 0) ||
-        (result = set_psk(hs)) != 0)
-        return result;
-    result = usi_noise_read(hs->noise, noise_message, NOISE_MESSAGE, payload, sizeof payload,
-                            &payload_size);
-    if (result == USI_ERR_TAMPERED)
-        return USI_ERR_CHALLENGE;
-    hs->agreed = result == 0;
-    return result;
-}
-
-int usi_handshake_proof(const struct usi_handshake *hs, uint8_t proof[USI_PROOF])
-{
-    if (!hs->agreed)
+    if (usi_handshake_step(hs) != USI_STEP_READ)
         return USI_ERR_ARGUMENT;
-    return hs->credential->method->proof(hs->credential, usi_noise_hash(hs->noise), proof);
+    hs->now = now;
+    if (hs->passed == 0)
+        result = read_header_1(hs, &r);
+    if (result == 0)
+        result = hs->script[hs->passed].read(hs, &r);
+    return result != 0 ? result : passed(hs);
 }
 
-int usi_handshake_check_proof(const struct usi_handshake *hs, const uint8_t *proof, size_t size)
+const uint8_t *usi_handshake_salt(const struct usi_handshake *hs)
+{
+    return hs->salt;
+}
+
+/* ---- proof ---- */
+
+static void signed_by_connector(const struct usi_handshake *hs, struct usi_signed *what)
+{
+    *what = (struct usi_signed){.signer = USI_SIGNER_MOBILE,
+                                .hash = usi_noise_hash(hs->noise),
+                                .peer_key = hs->listener_key};
+}
+
+int usi_handshake_proof(const struct usi_handshake *hs, uint8_t out[USI_PROOF_MAX], size_t *size)
+{
+    struct usi_signed what;
+
+    *size = 0;
+    if (usi_handshake_step(hs) != USI_STEP_OVER)
+        return USI_ERR_ARGUMENT;
+    switch (hs->mode) {
+    case USI_MODE_KEY:
+        *size = USI_PROOF;
+        return hs->key->method->proof(hs->key, usi_noise_hash(hs->noise), out);
+    case USI_MODE_IDENTITY:
+        signed_by_connector(hs, &what);
+        return usi_identity_show(usi_keyring_identity(hs->ring), &what, out, USI_PROOF_MAX, size);
+    default:
+        return 0;
+    }
+}
+
+static int check_identity(struct usi_handshake *hs, const uint8_t *proof, size_t size)
+{
+    struct usi_signed what;
+    const uint8_t *spki, *own;
+    size_t spki_size, own_size;
+
+    signed_by_connector(hs, &what);
+    int result =
+        usi_identity_check(hs->crypto, &what, proof, size, usi_keyring_accepts_rsa(hs->ring),
+                           &hs->peer, &spki, &spki_size);
+    if (result != 0)
+        return result;
+    own = usi_identity_spki(usi_keyring_identity(hs->ring), &own_size);
+    return usi_handshake_meet(hs, spki, spki_size, own, own_size);
+}
+
+int usi_handshake_check_proof(struct usi_handshake *hs, const uint8_t *proof, size_t size)
 {
     uint8_t expected[USI_PROOF];
-    int result = usi_handshake_proof(hs, expected);
+    int result;
 
+    if (usi_handshake_step(hs) != USI_STEP_OVER)
+        return USI_ERR_ARGUMENT;
+    if (hs->mode == USI_MODE_IDENTITY)
+        return check_identity(hs, proof, size);
+    if (hs->mode == USI_MODE_PASSWORD)
+        return size == 0 ? 0 : USI_ERR_PROOF;
+    result = hs->key->method->proof(hs->key, usi_noise_hash(hs->noise), expected);
     if (result == 0 && (size != USI_PROOF || CRYPTO_memcmp(expected, proof, USI_PROOF) != 0))
         result = USI_ERR_PROOF;
     OPENSSL_cleanse(expected, sizeof expected);
     return result;
 }
 
-int usi_handshake_keys(struct usi_handshake *hs, uint8_t send[USI_KEY], uint8_t receive[USI_KEY])
+/* Both public keys are known: in a rekey the peer's must be the same, and its mark too. */
+int usi_handshake_meet(struct usi_handshake *hs, const uint8_t *connector, size_t connector_size,
+                       const uint8_t *listener, size_t listener_size)
 {
-    return hs->connector ? usi_noise_split(hs->noise, send, receive)
-                         : usi_noise_split(hs->noise, receive, send);
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    int result = USI_ERR_INTERNAL;
+
+    if (digest != NULL && EVP_DigestInit_ex2(digest, hs->crypto->sha256, NULL) == 1 &&
+        EVP_DigestUpdate(digest, connector, connector_size) == 1 &&
+        EVP_DigestUpdate(digest, listener, listener_size) == 1 &&
+        EVP_DigestFinal_ex(digest, hs->peer.fingerprint, NULL) == 1)
+        result = 0;
+    EVP_MD_CTX_free(digest);
+    if (result == 0 && hs->before != NULL &&
+        (memcmp(hs->peer.key, hs->before->peer.key, USI_FINGERPRINT) != 0 ||
+         hs->peer.kept != hs->before->peer.kept))
+        result = USI_ERR_CHANGED;
+    return result;
 }
 
-const uint8_t *usi_handshake_hash(const struct usi_handshake *hs)
+/* ---- results ---- */
+
+int usi_handshake_keys(const struct usi_handshake *hs, uint8_t send[USI_KEY],
+                       uint8_t receive[USI_KEY])
 {
-    return usi_noise_hash(hs->noise);
+    if (usi_handshake_step(hs) != USI_STEP_OVER)
+        return USI_ERR_ARGUMENT;
+    memcpy(send, hs->keys[hs->connector ? 0 : 1], USI_KEY);
+    memcpy(receive, hs->keys[hs->connector ? 1 : 0], USI_KEY);
+    return 0;
 }
 
-const struct usi_credential *usi_handshake_credential(const struct usi_handshake *hs)
+const struct usi_cipher *usi_handshake_cipher(const struct usi_handshake *hs)
 {
-    return hs->credential;
+    return hs->cipher;
 }
 
-const char *usi_handshake_name(const struct usi_handshake *hs, size_t *size)
+enum usi_mode usi_handshake_mode(const struct usi_handshake *hs)
 {
-    *size = hs->name_size;
-    return hs->name;
+    return hs->mode;
+}
+
+int usi_handshake_settle(const struct usi_handshake *hs, struct usi_terms *terms)
+{
+    const uint8_t *h = usi_noise_hash(hs->noise);
+
+    if (hs->before == NULL) {
+        terms->name = OPENSSL_memdup(hs->name, hs->name_size > 0 ? hs->name_size : 1);
+        if (terms->name == NULL)
+            return USI_ERR_INTERNAL;
+        terms->name_size = hs->name_size;
+        memcpy(terms->first_h, h, USI_HASH);
+    }
+    terms->mode = hs->mode;
+    terms->cipher = hs->cipher;
+    terms->cipher_octet = hs->cipher_octet;
+    terms->key = hs->key;
+    terms->peer = hs->peer;
+    if (hs->mode == USI_MODE_PASSWORD)
+        memcpy(terms->secret, hs->next, USI_KEY);
+    memcpy(terms->h, h, USI_HASH);
+    return 0;
 }

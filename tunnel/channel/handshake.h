@@ -1,64 +1,99 @@
-/* A handshake of PROTOCOL.md: the first of a channel, or a rekey inside it. The three messages are
+/* A handshake of PROTOCOL.md: the first of a channel, a rekey inside it, or the password question.
+ * Its messages take turns, two or four of them by mode:
  *
- *   1 connector:  "USI1" mode cipher flags name RANDms [ML-KEM key]  Noise e  knock
- *   2 listener:   flags RANDnw [ML-KEM ciphertext]  Noise e, ee, psk
- *   3 connector:  proof
+ *   key, identity    1 connector, 2 listener; and in rekeys of password mode
+ *   password         1 connector, 2 listener, 3 connector, 4 listener; and in the question
  *
- * One object plays one side once. After an error, only usi_handshake_free. */
+ * after which the connector's `proof` follows. One object plays one side once. After an error, only
+ * usi_handshake_free. */
 #ifndef USI_CHANNEL_HANDSHAKE_H
 #define USI_CHANNEL_HANDSHAKE_H
 
 #include "channel/credential.h"
+#include "channel/identity.h"
 #include "channel/keyring.h"
 
 struct usi_handshake;
 
 enum {
-    USI_MESSAGE_1_MAX = 2048,
-    USI_MESSAGE_2_MAX = 2304,
-    /* Without name and ML-KEM: what any message has at least. */
+    USI_MESSAGE_1_MAX = 2048, /* any of a connector */
+    USI_MESSAGE_2_MAX = 2304, /* any of a listener */
+    USI_PROOF_MAX = USI_IDENTITY_MAX,
+    /* Key mode, without name and ML-KEM. */
     USI_MESSAGE_1_MIN = 4 + 1 + 1 + 1 + 1 + USI_RAND + USI_DH + USI_TAG + USI_KNOCK,
     USI_MESSAGE_2_MIN = 1 + USI_RAND + USI_DH + USI_TAG
 };
 
-/* The connector's side under credential and name[0..name_size-1]. previous is h of the handshake
- * before, in a rekey; NULL in the first. The credential must outlive the object. */
-int usi_handshake_connect(struct usi_handshake **out, const struct usi_credential *credential,
-                          const char *name, size_t name_size, const uint8_t *previous);
+/* What the two sides of a channel have agreed on, and what the next handshake goes on from. */
+struct usi_terms {
+    enum usi_mode mode;
+    const struct usi_cipher *cipher;
+    uint8_t cipher_octet;
+    const struct usi_credential *key; /* key mode */
+    struct usi_peer peer;             /* identity mode */
+    uint8_t secret[USI_KEY];          /* password mode: psk of the next rekey */
+    uint8_t h[USI_HASH];              /* of the latest handshake */
+    uint8_t first_h[USI_HASH];        /* of the first */
+    size_t name_size;
+    char *name;
+};
 
-/* The listener's side: of a first handshake, with any key of ring; in a rekey, with `credential`
- * and the name of the first handshake, and previous is its h. ring, credential and name must
- * outlive the object. */
+/* Wipes and frees what terms hold. */
+void usi_terms_clear(struct usi_terms *terms);
+
+/* The first handshake: of a connector in `mode`, of a listener in whatever mode of the ring the
+ * peer asks for. The ring must outlive the object. */
+int usi_handshake_connect(struct usi_handshake **out, const struct usi_crypto *crypto,
+                          struct usi_keyring *ring, enum usi_mode mode);
 int usi_handshake_listen(struct usi_handshake **out, const struct usi_crypto *crypto,
                          struct usi_keyring *ring);
-int usi_handshake_listen_again(struct usi_handshake **out, const struct usi_credential *credential,
-                               const char *name, size_t name_size, const uint8_t *previous);
 
-/* Connector: writes message 1 into out[0..room-1] (USI_MESSAGE_1_MAX is enough). */
-int usi_handshake_write_1(struct usi_handshake *hs, uint8_t *out, size_t room, size_t *size);
+/* A rekey on the terms before, and a password question inside them. ring and terms must outlive the
+ * object. */
+int usi_handshake_again(struct usi_handshake **out, const struct usi_crypto *crypto,
+                        struct usi_keyring *ring, bool connector, const struct usi_terms *terms);
+int usi_handshake_question(struct usi_handshake **out, const struct usi_crypto *crypto,
+                           struct usi_keyring *ring, bool connector, const struct usi_terms *terms);
 
-/* Listener: reads message 1; checks the knock before any public-key work, then whether it is a
- * replay. */
-int usi_handshake_read_1(struct usi_handshake *hs, const uint8_t *message, size_t size);
+/* What comes next. */
+enum usi_step {
+    USI_STEP_WRITE,
+    USI_STEP_READ,
+    USI_STEP_STRETCH, /* connector: usi_handshake_stretched, with what usi_handshake_salt makes */
+    USI_STEP_OVER     /* all messages have passed: the keys are known */
+};
+enum usi_step usi_handshake_step(const struct usi_handshake *hs);
 
-/* Listener: writes message 2 (USI_MESSAGE_2_MAX is enough). */
-int usi_handshake_write_2(struct usi_handshake *hs, uint8_t *out, size_t room, size_t *size);
+/* Messages that have passed, 0 to 4. */
+unsigned usi_handshake_passed(const struct usi_handshake *hs);
 
-/* Connector: reads message 2. */
-int usi_handshake_read_2(struct usi_handshake *hs, const uint8_t *message, size_t size);
+/* The least and the most size that the next message may have. */
+void usi_handshake_bounds(const struct usi_handshake *hs, size_t *least, size_t *most);
 
-/* Connector: the content of `proof`. Listener: checks it. Both after message 2. */
-int usi_handshake_proof(const struct usi_handshake *hs, uint8_t proof[USI_PROOF]);
-int usi_handshake_check_proof(const struct usi_handshake *hs, const uint8_t *proof, size_t size);
+/* Writes the next message to out[0..room-1]; USI_MESSAGE_2_MAX is enough for any. */
+int usi_handshake_write(struct usi_handshake *hs, uint8_t *out, size_t room, size_t *size);
 
-/* After message 2: the Noise keys for what this side sends and receives. Wipe them after use. */
-int usi_handshake_keys(struct usi_handshake *hs, uint8_t send[USI_KEY], uint8_t receive[USI_KEY]);
+/* Reads the next message. now is the channel's clock, for the limits of a password. A listener in
+ * key mode checks the knock before any public-key work, then whether it is a replay. */
+int usi_handshake_read(struct usi_handshake *hs, const uint8_t *message, size_t size, uint64_t now);
 
-/* h, USI_HASH octets; and what was agreed on. */
-const uint8_t *usi_handshake_hash(const struct usi_handshake *hs);
-const struct usi_credential *usi_handshake_credential(const struct usi_handshake *hs);
-/* Listener: the name the connector gave, valid while hs is. */
-const char *usi_handshake_name(const struct usi_handshake *hs, size_t *size);
+const uint8_t *usi_handshake_salt(const struct usi_handshake *hs);
+int usi_handshake_stretched(struct usi_handshake *hs, const uint8_t stretched[USI_STRETCHED]);
+
+/* Connector: writes the content of `proof`. Listener: checks it. Both when USI_STEP_OVER. */
+int usi_handshake_proof(const struct usi_handshake *hs, uint8_t out[USI_PROOF_MAX], size_t *size);
+int usi_handshake_check_proof(struct usi_handshake *hs, const uint8_t *proof, size_t size);
+
+/* When USI_STEP_OVER: the Noise keys for what this side sends and receives, and their cipher. Wipe
+ * them after use. */
+int usi_handshake_keys(const struct usi_handshake *hs, uint8_t send[USI_KEY],
+                       uint8_t receive[USI_KEY]);
+const struct usi_cipher *usi_handshake_cipher(const struct usi_handshake *hs);
+enum usi_mode usi_handshake_mode(const struct usi_handshake *hs);
+
+/* After everything was checked: puts what was agreed on into *terms, which were zero before or are
+ * those of the handshake before. */
+int usi_handshake_settle(const struct usi_handshake *hs, struct usi_terms *terms);
 
 /* Wipes and frees. NULL is fine. */
 void usi_handshake_free(struct usi_handshake *hs);

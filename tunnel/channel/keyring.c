@@ -29,6 +29,14 @@ struct usi_keyring {
     const struct usi_crypto *crypto;
     struct entry *first;
     struct replay *replay;
+    /* identity and password mode */
+    size_t name_size;
+    char name[USI_NAME_MAX];
+    const struct usi_identity *identity;
+    bool accept_rsa;
+    uint8_t salt[USI_SALT];
+    uint8_t *stretched; /* in the secure heap; NULL: no password */
+    struct usi_guard *guard;
 };
 
 static struct replay *replay_new(const struct usi_crypto *crypto)
@@ -118,8 +126,91 @@ void usi_keyring_free(struct usi_keyring *ring)
         entry_free(e);
     }
     replay_free(ring->replay);
+    OPENSSL_secure_clear_free(ring->stretched, USI_STRETCHED);
+    usi_guard_free(ring->guard);
     OPENSSL_free(ring);
 }
+
+/* ---- identity and password mode ---- */
+
+int usi_keyring_set_name(struct usi_keyring *ring, const char *name, size_t size)
+{
+    if (size > USI_NAME_MAX)
+        return USI_ERR_ARGUMENT;
+    if (size > 0)
+        memcpy(ring->name, name, size);
+    ring->name_size = size;
+    return 0;
+}
+
+const char *usi_keyring_name(const struct usi_keyring *ring, size_t *size)
+{
+    *size = ring->name_size;
+    return ring->name;
+}
+
+int usi_keyring_set_identity(struct usi_keyring *ring, const struct usi_identity *identity,
+                             bool accept_rsa)
+{
+    ring->identity = identity;
+    ring->accept_rsa = accept_rsa;
+    return 0;
+}
+
+const struct usi_identity *usi_keyring_identity(const struct usi_keyring *ring)
+{
+    return ring->identity;
+}
+
+bool usi_keyring_accepts_rsa(const struct usi_keyring *ring)
+{
+    return ring->accept_rsa;
+}
+
+int usi_keyring_set_password(struct usi_keyring *ring, const uint8_t salt[USI_SALT],
+                             const uint8_t stretched[USI_STRETCHED], const struct usi_tries *tries)
+{
+    if (ring->stretched != NULL)
+        return USI_ERR_ARGUMENT;
+    ring->guard = usi_guard_new(tries);
+    ring->stretched = OPENSSL_secure_malloc(USI_STRETCHED);
+    if (ring->guard == NULL || ring->stretched == NULL) {
+        usi_guard_free(ring->guard);
+        OPENSSL_secure_free(ring->stretched);
+        ring->guard = NULL;
+        ring->stretched = NULL;
+        return USI_ERR_INTERNAL;
+    }
+    memcpy(ring->stretched, stretched, USI_STRETCHED);
+    memcpy(ring->salt, salt, USI_SALT);
+    return 0;
+}
+
+bool usi_keyring_has_password(const struct usi_keyring *ring)
+{
+    return ring->stretched != NULL;
+}
+
+const uint8_t *usi_keyring_password(const struct usi_keyring *ring, uint8_t salt[USI_SALT])
+{
+    memcpy(salt, ring->salt, USI_SALT);
+    return ring->stretched;
+}
+
+struct usi_guard *usi_keyring_guard(const struct usi_keyring *ring)
+{
+    return ring->guard;
+}
+
+void usi_keyring_tries(struct usi_keyring *ring, uint64_t now, struct usi_tries_state *state)
+{
+    if (ring->guard != NULL)
+        usi_guard_state(ring->guard, now, state);
+    else
+        *state = (struct usi_tries_state){0};
+}
+
+/* ---- key mode ---- */
 
 int usi_keyring_find(const struct usi_keyring *ring, const struct usi_caller *caller,
                      const struct usi_credential **found)

@@ -1,9 +1,10 @@
-/* What a listener accepts, and what it has accepted before. The public contract is in
- * usi/channel.h. */
+/* What a side proves itself with, and what a listener accepts and has accepted before. The public
+ * contract is in usi/channel.h. */
 #ifndef USI_CHANNEL_KEYRING_H
 #define USI_CHANNEL_KEYRING_H
 
 #include "channel/credential.h"
+#include "channel/password.h"
 
 enum { USI_REPLAY_MEMORY = 65536 };
 
@@ -29,5 +30,19 @@ const struct usi_credential *usi_keyring_first(const struct usi_keyring *ring, c
 /* Remembers a connector's challenge: 0, or USI_ERR_REPLAY if it is among the last
  * USI_REPLAY_MEMORY. Any thread may call. */
 int usi_keyring_remember(struct usi_keyring *ring, const uint8_t rand_ms[USI_RAND]);
+
+/* ---- identity and password mode ---- */
+
+/* The name that is given, or accepted. */
+const char *usi_keyring_name(const struct usi_keyring *ring, size_t *size);
+
+/* NULL: not offered. */
+const struct usi_identity *usi_keyring_identity(const struct usi_keyring *ring);
+bool usi_keyring_accepts_rsa(const struct usi_keyring *ring);
+
+/* The listener's password: USI_STRETCHED octets, and its salt. NULL without one. */
+bool usi_keyring_has_password(const struct usi_keyring *ring);
+const uint8_t *usi_keyring_password(const struct usi_keyring *ring, uint8_t salt[USI_SALT]);
+struct usi_guard *usi_keyring_guard(const struct usi_keyring *ring);
 
 #endif

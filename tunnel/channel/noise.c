@@ -28,6 +28,7 @@ struct usi_noise {
     const struct pattern *pattern;
     bool initiator;
     unsigned turn; /* messages written and read so far */
+    bool half;     /* the tokens of the next one are through, its payload is not */
 
     EVP_MD_CTX *digest;
     EVP_MAC_CTX *hmac;
@@ -302,6 +303,7 @@ static bool our_turn(const struct usi_noise *n, bool to_write)
 /* One message is through; after the last, nothing but ck and h is needed. */
 static void take_turn(struct usi_noise *n)
 {
+    n->half = false;
     if (++n->turn < MESSAGES)
         return;
     EVP_PKEY_free(n->e);
@@ -310,18 +312,74 @@ static void take_turn(struct usi_noise *n)
     OPENSSL_cleanse(n->extra, sizeof n->extra);
 }
 
-int usi_noise_write(struct usi_noise *n, const uint8_t *payload, size_t size, uint8_t *out,
-                    size_t room, size_t *out_size)
+int usi_noise_write_tokens(struct usi_noise *n, uint8_t *out, size_t room, size_t *size)
 {
     struct usi_write w = usi_write_to(out, room);
     int result = 0;
 
-    if (!our_turn(n, true))
+    *size = 0;
+    if (!our_turn(n, true) || n->half)
         return USI_ERR_ARGUMENT;
+    n->half = true;
     for (const uint8_t *t = n->pattern->message[n->turn]; result == 0 && *t != END; t++)
         result = *t == E ? write_ephemeral(n, &w) : mix_token(n, *t);
+    *size = w.used;
+    return result;
+}
+
+int usi_noise_write_payload(struct usi_noise *n, const uint8_t *payload, size_t size, uint8_t *out,
+                            size_t room, size_t *out_size)
+{
+    struct usi_write w = usi_write_to(out, room);
+
+    *out_size = 0;
+    if (!our_turn(n, true) || !n->half)
+        return USI_ERR_ARGUMENT;
+    int result = encrypt_and_hash(n, payload, size, &w);
+    take_turn(n);
+    *out_size = w.used;
+    return result;
+}
+
+int usi_noise_write(struct usi_noise *n, const uint8_t *payload, size_t size, uint8_t *out,
+                    size_t room, size_t *out_size)
+{
+    size_t tokens = 0;
+    int result = usi_noise_write_tokens(n, out, room, &tokens);
+
+    *out_size = tokens;
     if (result == 0)
-        result = encrypt_and_hash(n, payload, size, &w);
+        result = usi_noise_write_payload(n, payload, size, out + tokens, room - tokens, out_size);
+    if (result == 0)
+        *out_size += tokens;
+    return result;
+}
+
+int usi_noise_read_tokens(struct usi_noise *n, const uint8_t *message, size_t size, size_t *taken)
+{
+    struct usi_read r = usi_read_from(message, size);
+    int result = 0;
+
+    *taken = 0;
+    if (!our_turn(n, false) || n->half)
+        return USI_ERR_ARGUMENT;
+    n->half = true;
+    for (const uint8_t *t = n->pattern->message[n->turn]; result == 0 && *t != END; t++)
+        result = *t == E ? read_ephemeral(n, &r) : mix_token(n, *t);
+    *taken = size - r.left;
+    return result;
+}
+
+int usi_noise_read_payload(struct usi_noise *n, const uint8_t *sealed, size_t size, uint8_t *out,
+                           size_t room, size_t *out_size)
+{
+    struct usi_read r = usi_read_from(sealed, size);
+    struct usi_write w = usi_write_to(out, room);
+
+    *out_size = 0;
+    if (!our_turn(n, false) || !n->half)
+        return USI_ERR_ARGUMENT;
+    int result = decrypt_and_hash(n, &r, &w);
     take_turn(n);
     *out_size = w.used;
     return result;
@@ -330,19 +388,13 @@ int usi_noise_write(struct usi_noise *n, const uint8_t *payload, size_t size, ui
 int usi_noise_read(struct usi_noise *n, const uint8_t *message, size_t size, uint8_t *out,
                    size_t room, size_t *out_size)
 {
-    struct usi_read r = usi_read_from(message, size);
-    struct usi_write w = usi_write_to(out, room);
-    int result = 0;
+    size_t taken = 0;
+    int result = usi_noise_read_tokens(n, message, size, &taken);
 
-    if (!our_turn(n, false))
-        return USI_ERR_ARGUMENT;
-    for (const uint8_t *t = n->pattern->message[n->turn]; result == 0 && *t != END; t++)
-        result = *t == E ? read_ephemeral(n, &r) : mix_token(n, *t);
-    if (result == 0)
-        result = decrypt_and_hash(n, &r, &w);
-    take_turn(n);
-    *out_size = w.used;
-    return result;
+    *out_size = 0;
+    return result != 0
+               ? result
+               : usi_noise_read_payload(n, message + taken, size - taken, out, room, out_size);
 }
 
 const uint8_t *usi_noise_hash(const struct usi_noise *n)
@@ -374,4 +426,17 @@ int usi_noise_split(struct usi_noise *n, uint8_t initiator[USI_KEY], uint8_t res
     }
     OPENSSL_cleanse(out, sizeof out);
     return result;
+}
+
+int usi_noise_export(struct usi_noise *n, const char *label, uint8_t out[USI_KEY])
+{
+    if (n->turn != MESSAGES)
+        return USI_ERR_ARGUMENT;
+    return hmac(n, n->ck, (const uint8_t *)label, strlen(label), NULL, 0, out);
+}
+
+void usi_noise_forget(struct usi_noise *n)
+{
+    OPENSSL_cleanse(n->ck, sizeof n->ck);
+    OPENSSL_cleanse(n->k, sizeof n->k);
 }

@@ -34,12 +34,27 @@ int usi_noise_write(struct usi_noise *n, const uint8_t *payload, size_t size, ui
 int usi_noise_read(struct usi_noise *n, const uint8_t *message, size_t size, uint8_t *out,
                    size_t room, size_t *out_size);
 
+/* The same in two steps, for a payload that depends on the hash between them: first what the
+ * pattern's tokens make, then the payload and its tag. */
+int usi_noise_write_tokens(struct usi_noise *n, uint8_t *out, size_t room, size_t *size);
+int usi_noise_write_payload(struct usi_noise *n, const uint8_t *payload, size_t size, uint8_t *out,
+                            size_t room, size_t *out_size);
+int usi_noise_read_tokens(struct usi_noise *n, const uint8_t *message, size_t size, size_t *taken);
+int usi_noise_read_payload(struct usi_noise *n, const uint8_t *sealed, size_t size, uint8_t *out,
+                           size_t room, size_t *out_size);
+
 /* h, the hash of everything so far (GetHandshakeHash once both messages have passed). */
 const uint8_t *usi_noise_hash(const struct usi_noise *n);
 
 /* Split(), section 5.2, after the last message: the initiator's sending key, then the
  * responder's. */
 int usi_noise_split(struct usi_noise *n, uint8_t initiator[USI_KEY], uint8_t responder[USI_KEY]);
+
+/* HMAC-SHA-256(ck, label), after the last message: a secret for what comes after this handshake. */
+int usi_noise_export(struct usi_noise *n, const char *label, uint8_t out[USI_KEY]);
+
+/* Wipes the chaining key: no more split or export. h stays. */
+void usi_noise_forget(struct usi_noise *n);
 
 /* The chaining key and the key and counter of the cipher, for the worked example in PROTOCOL.md
  * only. */

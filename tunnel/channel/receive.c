@@ -6,68 +6,86 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
-enum { PROOF_RECORD_MAX = 512 };
+enum { PROOF_RECORD_MAX = 512, PROOF_RECORD_IDENTITY_MAX = 2048 };
 
 /* ---- handshake messages ---- */
-
-static size_t message_bound(const struct usi_channel *c)
-{
-    return c->connector ? USI_MESSAGE_2_MAX : USI_MESSAGE_1_MAX;
-}
-
-static size_t message_least(const struct usi_channel *c)
-{
-    return c->connector ? USI_MESSAGE_2_MIN : USI_MESSAGE_1_MIN;
-}
 
 static size_t message_length(const struct usi_channel *c)
 {
     return (size_t)c->message[0] << 8 | c->message[1];
 }
 
+static bool length_is_possible(const struct usi_channel *c)
+{
+    size_t least, most;
+
+    usi_handshake_bounds(c->handshake, &least, &most);
+    return message_length(c) >= least && message_length(c) <= most;
+}
+
+/* Octets that surely belong to the message that is awaited; 0: it is not the peer's turn. */
 static size_t message_want(const struct usi_channel *c)
 {
-    size_t whole = 2 + (c->message_size < 2 ? message_least(c) : message_length(c));
+    size_t least, most, whole;
 
+    if (usi_handshake_step(c->handshake) != USI_STEP_READ || (c->waiting & USI_WAIT_MESSAGE) != 0)
+        return 0;
+    usi_handshake_bounds(c->handshake, &least, &most);
+    whole = 2 + (c->message_size < 2 ? least : message_length(c));
     return whole > c->message_size ? whole - c->message_size : 0;
 }
 
-/* A listener's turn: message 1 is in. Message 2 is made at once, and the keys are known. */
-static int take_message_1(struct usi_channel *c, struct usi_event *event)
+/* A listener's messages are through: it awaits the proof. */
+static int listener_agreed(struct usi_channel *c, struct usi_event *event)
 {
-    size_t size = 0;
-    int result = usi_handshake_read_1(c->handshake, c->message + 2, c->message_size - 2);
+    bool identity = usi_handshake_mode(c->handshake) == USI_MODE_IDENTITY;
+    int result = usi_channel_take_keys(c);
 
-    if (result == 0)
-        result = usi_handshake_write_2(c->handshake, c->message + 2, USI_MESSAGE_2_MAX, &size);
-    if (result == 0)
-        result = usi_channel_take_keys(c);
-    if (result != 0)
-        return result;
-    usi_put_number(c->message, size, 2);
-    c->message_size = 2 + size;
-    c->waiting |= USI_WAIT_MESSAGE;
-    c->opener.length_max = PROOF_RECORD_MAX;
+    c->opener.length_max = identity ? PROOF_RECORD_IDENTITY_MAX : PROOF_RECORD_MAX;
     c->stage = USI_STAGE_PROOF;
-    event->type = USI_EVENT_KNOCK;
-    return 0;
+    if (!identity) /* whose message 1 anybody can make */
+        event->type = USI_EVENT_KNOCK;
+    return result;
 }
 
-/* A connector's turn: message 2 is in, and the listener is authentic. */
-static int take_message_2(struct usi_channel *c, struct usi_event *event)
+/* A connector's messages are through, and the listener is authentic. */
+static int connector_agreed(struct usi_channel *c, struct usi_event *event)
 {
-    int result = usi_handshake_read_2(c->handshake, c->message + 2, c->message_size - 2);
+    int result = usi_channel_take_keys(c);
 
     if (result == 0)
-        result = usi_channel_take_keys(c);
+        result = usi_handshake_settle(c->handshake, &c->terms);
     if (result != 0)
         return result;
     c->waiting |= USI_WAIT_PROOF;
     c->stage = USI_STAGE_UP;
     c->authenticated = true;
+    c->held = c->terms.mode == USI_MODE_IDENTITY;
     usi_channel_key_begins(c);
     event->type = USI_EVENT_AUTHENTICATED;
     return 0;
+}
+
+/* A whole message is in: what follows it. */
+static int take_message(struct usi_channel *c, struct usi_event *event)
+{
+    size_t size = c->message_size - 2;
+    int result = usi_handshake_read(c->handshake, c->message + 2, size, c->now);
+
+    c->message_size = 0;
+    if (result == 0)
+        result = usi_channel_advance(c);
+    if (result != 0)
+        return result;
+    switch (usi_handshake_step(c->handshake)) {
+    case USI_STEP_STRETCH:
+        event->type = USI_EVENT_SALT;
+        return 0;
+    case USI_STEP_OVER:
+        return c->connector ? connector_agreed(c, event) : listener_agreed(c, event);
+    default:
+        return 0;
+    }
 }
 
 static int receive_message(struct usi_channel *c, const uint8_t *in, size_t size, size_t *taken,
@@ -75,28 +93,26 @@ static int receive_message(struct usi_channel *c, const uint8_t *in, size_t size
 {
     size_t used = 0;
 
-    if (c->waiting & USI_WAIT_MESSAGE) /* the peer speaks out of turn */
-        return USI_ERR_FORMAT;
-    while (used < size) {
-        if (c->message_size < 2) {
-            c->message[c->message_size++] = in[used++];
-            if (c->message_size == 2 &&
-                (message_length(c) > message_bound(c) || message_length(c) < message_least(c)))
-                return USI_ERR_FORMAT;
-            continue;
-        }
+    while (used < size && event->type == USI_EVENT_NONE && c->stage == USI_STAGE_HANDSHAKE) {
         size_t n = message_want(c);
+        if (n == 0) /* the peer speaks out of turn */
+            return USI_ERR_FORMAT;
+        if (c->message_size < 2)
+            n = 1;
         if (n > size - used)
             n = size - used;
         memcpy(c->message + c->message_size, in + used, n);
         c->message_size += n;
         used += n;
-        if (message_want(c) == 0) {
-            *taken = used;
-            return c->connector ? take_message_2(c, event) : take_message_1(c, event);
-        }
+        *taken = used;
+        if (c->message_size == 2 && !length_is_possible(c))
+            return USI_ERR_FORMAT;
+        if (c->message_size < 2 || message_want(c) > 0)
+            continue;
+        int result = take_message(c, event);
+        if (result != 0)
+            return result;
     }
-    *taken = used;
     return 0;
 }
 
@@ -104,8 +120,7 @@ static int receive_message(struct usi_channel *c, const uint8_t *in, size_t size
 static int receive_proof(struct usi_channel *c, const uint8_t *in, size_t size, size_t *taken,
                          struct usi_event *event)
 {
-    const char *name;
-    size_t content = 0, name_size = 0;
+    size_t content = 0;
     uint8_t type = 0;
     int result;
 
@@ -118,17 +133,15 @@ static int receive_proof(struct usi_channel *c, const uint8_t *in, size_t size, 
         return 0;
     if (type != USI_RECORD_TYPE_PROOF)
         return USI_ERR_PROTOCOL;
-    if ((result = usi_handshake_check_proof(c->handshake, c->message, content)) != 0)
+    result = usi_handshake_check_proof(c->handshake, c->message, content);
+    if (result == 0)
+        result = usi_handshake_settle(c->handshake, &c->terms);
+    if (result != 0)
         return result;
-    c->credential = usi_handshake_credential(c->handshake);
-    name = usi_handshake_name(c->handshake, &name_size);
-    c->name = OPENSSL_memdup(name, name_size > 0 ? name_size : 1);
-    if (c->name == NULL)
-        return USI_ERR_INTERNAL;
-    c->name_size = name_size;
     c->opener.length_max = USI_RECORD_LENGTH_MAX;
     c->stage = USI_STAGE_UP;
     c->authenticated = true;
+    c->held = c->terms.mode == USI_MODE_IDENTITY;
     usi_channel_handshake_over(c);
     usi_channel_key_begins(c);
     event->type = USI_EVENT_AUTHENTICATED;
@@ -221,6 +234,8 @@ static int take_ask(struct usi_channel *c, size_t size)
 {
     if (!c->connector || size != 0)
         return USI_ERR_PROTOCOL;
+    if (c->held)
+        c->soft_at = c->now;     /* as soon as the user has said yes */
     return usi_channel_rekey(c); /* which does nothing while a rekey is under way */
 }
 
@@ -231,9 +246,9 @@ static int take_rekey_1(struct usi_channel *c, const struct usi_read *r)
     if (c->connector || c->handshake != NULL)
         return USI_ERR_PROTOCOL;
     if ((result = usi_channel_rekey_begin(c)) != 0 ||
-        (result = usi_handshake_read_1(c->handshake, r->at, r->left)) != 0 ||
-        (result = usi_handshake_write_2(c->handshake, c->message, USI_MESSAGE_2_MAX,
-                                        &c->message_size)) != 0)
+        (result = usi_handshake_read(c->handshake, r->at, r->left, c->now)) != 0 ||
+        (result = usi_handshake_write(c->handshake, c->message, USI_MESSAGE_2_MAX,
+                                      &c->message_size)) != 0)
         return result;
     c->rekey = USI_REKEY_SENT;
     c->waiting &= ~(unsigned)USI_WAIT_ASK;
@@ -248,7 +263,7 @@ static int take_rekey_2(struct usi_channel *c, const struct usi_read *r)
     if (!c->connector || c->rekey != USI_REKEY_SENT ||
         (c->waiting & (USI_WAIT_REKEY | USI_WAIT_SWITCH)) != 0)
         return USI_ERR_PROTOCOL;
-    result = usi_handshake_read_2(c->handshake, r->at, r->left);
+    result = usi_handshake_read(c->handshake, r->at, r->left, c->now);
     if (result == 0)
         c->waiting |= USI_WAIT_SWITCH;
     return result;
@@ -261,7 +276,7 @@ static int opener_takes_new_key(struct usi_channel *c)
 
     usi_opener_clear(&c->opener);
     if (result == 0)
-        result = usi_opener_key(&c->opener, c->credential->cipher, receive);
+        result = usi_opener_key(&c->opener, usi_handshake_cipher(c->handshake), receive);
     OPENSSL_cleanse(send, sizeof send);
     OPENSSL_cleanse(receive, sizeof receive);
     return result;
@@ -280,6 +295,8 @@ static int take_switch(struct usi_channel *c, size_t size, struct usi_event *eve
         c->rekey = USI_REKEY_SWITCHED;
         return 0;
     }
+    if ((result = usi_handshake_settle(c->handshake, &c->terms)) != 0)
+        return result;
     usi_channel_handshake_over(c);
     usi_channel_key_begins(c);
     c->rekeys++;
@@ -336,6 +353,11 @@ static int take_record(struct usi_channel *c, uint8_t type, const uint8_t *conte
         return take_rekey_2(c, &r);
     case USI_RECORD_TYPE_SWITCH:
         return take_switch(c, size, event);
+    case USI_RECORD_TYPE_QUESTION:
+    case USI_RECORD_TYPE_CHALLENGE:
+    case USI_RECORD_TYPE_ATTEMPT:
+    case USI_RECORD_TYPE_VERDICT:
+        return usi_channel_take_question(c, type, &r, event);
     default:
         return USI_ERR_PROTOCOL;
     }
@@ -378,8 +400,7 @@ int usi_channel_receive(struct usi_channel *c, const uint8_t *in, size_t size, s
     *taken = 0;
     *event = (struct usi_event){.type = USI_EVENT_NONE};
     switch (c->stage) {
-    case USI_STAGE_MESSAGE_1:
-    case USI_STAGE_MESSAGE_2:
+    case USI_STAGE_HANDSHAKE:
         result = receive_message(c, in, size, taken, event);
         break;
     case USI_STAGE_PROOF:
@@ -390,6 +411,8 @@ int usi_channel_receive(struct usi_channel *c, const uint8_t *in, size_t size, s
             *taken = size; /* given up, on either side: what still comes is of no interest */
             return 0;
         }
+        if (c->held && c->stream.open) /* what follows `open` waits for the user's word */
+            return USI_ERR_ARGUMENT;
         result = receive_records(c, in, size, taken, to, event);
         if (result == 0) /* a side that only receives sees its limits here */
             result = usi_channel_rekey_if_due(c);
@@ -405,13 +428,14 @@ int usi_channel_receive(struct usi_channel *c, const uint8_t *in, size_t size, s
 size_t usi_channel_want(const struct usi_channel *c)
 {
     switch (c->stage) {
-    case USI_STAGE_MESSAGE_1:
-    case USI_STAGE_MESSAGE_2:
+    case USI_STAGE_HANDSHAKE:
         return message_want(c);
     case USI_STAGE_PROOF:
         return usi_open_want(&c->opener);
     default:
-        return SIZE_MAX;
+        /* Record by record while the user is being asked: what follows an `open` stays where it
+         * is. */
+        return c->held ? usi_open_want(&c->opener) : SIZE_MAX;
     }
 }
 

@@ -24,8 +24,12 @@ enum usi_record_type {
     USI_RECORD_TYPE_ASK = 13,
     USI_RECORD_TYPE_REKEY_1 = 14,
     USI_RECORD_TYPE_REKEY_2 = 15,
-    USI_RECORD_TYPE_SWITCH = 16
-    /* kept free: 17 to 23 the password question, 32 to 63 chat, 64 to 95 files */
+    USI_RECORD_TYPE_SWITCH = 16,
+    USI_RECORD_TYPE_QUESTION = 17, /* and the three that follow it */
+    USI_RECORD_TYPE_CHALLENGE = 18,
+    USI_RECORD_TYPE_ATTEMPT = 19,
+    USI_RECORD_TYPE_VERDICT = 20
+    /* kept free: 32 to 63 chat, 64 to 95 files */
 };
 
 enum {

@@ -19,14 +19,19 @@ static void count_pipe(void *app, uint64_t *sent, uint64_t *received)
     pipe_connector_counts(app, sent, received);
 }
 
-/* A pipe is ready, for -f, when it is authenticated. */
+/* A pipe is ready, for -f, when it is authenticated and, with an identity, accepted. */
+static void ready(void *program)
+{
+    program_ready(program, false);
+}
+
 static void report_and_ready(void *sink, const struct report *report)
 {
     struct program *p = sink;
 
     report_say(&p->level, report);
-    if (report->type == REPORT_AUTHENTICATED)
-        program_ready(p, false);
+    if (report->type == REPORT_AUTHENTICATED && !p->options.has_identity)
+        ready(p);
 }
 
 static void run_pipe(struct program *p)
@@ -38,6 +43,8 @@ static void run_pipe(struct program *p)
     struct pipe_connector *app;
 
     p->net.reporter = (struct reporter){.report = report_and_ready, .sink = p};
+    p->credentials.accepted = ready;
+    p->credentials.owner = p;
     app = pipe_connect(&p->net, &o->address, &dial, &pipe, program_told, p);
     if (app == NULL) {
         say_error("out of memory");

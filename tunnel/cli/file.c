@@ -44,9 +44,9 @@ static size_t line_of(const char *text, const char *place)
     return line;
 }
 
-/* Reads all of fd and judges its text. Returns 0, or -1 with a line in why. */
-static int read_text(int fd, char *buffer, size_t size, struct file_facts *facts, char *why,
-                     size_t why_size)
+/* Reads all of fd. Returns 0, or -1 with a line in why. */
+static int read_whole(int fd, char *buffer, size_t size, struct file_facts *facts, char *why,
+                      size_t why_size)
 {
     struct stat status;
     ssize_t length = -1;
@@ -63,6 +63,30 @@ static int read_text(int fd, char *buffer, size_t size, struct file_facts *facts
         snprintf(why, why_size, "is longer than %zu octets", size);
         return -1;
     }
+    return 0;
+}
+
+int file_read(const char *path, char *buffer, size_t size, struct file_facts *facts, char *why,
+              size_t why_size)
+{
+    int fd = path == NULL ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int result;
+
+    if (fd < 0) {
+        snprintf(why, why_size, "cannot be opened: %s", file_error_text(errno));
+        return -1;
+    }
+    result = read_whole(fd, buffer, size, facts, why, why_size);
+    if (path != NULL)
+        close(fd);
+    return result;
+}
+
+int file_read_text(const char *path, char *buffer, size_t size, struct file_facts *facts, char *why,
+                   size_t why_size)
+{
+    if (file_read(path, buffer, size, facts, why, why_size) < 0)
+        return -1;
     if (facts->length >= 3 && memcmp(buffer, "\xef\xbb\xbf", 3) == 0) {
         snprintf(why, why_size, "begins with a byte order mark: save it without one");
         return -1;
@@ -74,22 +98,6 @@ static int read_text(int fd, char *buffer, size_t size, struct file_facts *facts
         return -1;
     }
     return 0;
-}
-
-int file_read_text(const char *path, char *buffer, size_t size, struct file_facts *facts, char *why,
-                   size_t why_size)
-{
-    int fd = path == NULL ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    int result;
-
-    if (fd < 0) {
-        snprintf(why, why_size, "cannot be opened: %s", file_error_text(errno));
-        return -1;
-    }
-    result = read_text(fd, buffer, size, facts, why, why_size);
-    if (path != NULL)
-        close(fd);
-    return result;
 }
 
 int file_write_all(int fd, const char *data, size_t length)

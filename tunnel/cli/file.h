@@ -1,4 +1,4 @@
-/* Small files that are read whole: keys and options. */
+/* Small files that are read whole: keys, identities and options. */
 #ifndef USI_CLI_FILE_H
 #define USI_CLI_FILE_H
 
@@ -13,8 +13,12 @@ struct file_facts {
 
 /* Reads path to its end into buffer[size]; path NULL is standard input, which stays open. Returns
  * 0; or -1 with what is wrong in why[why_size] (no name, no final newline): it cannot be read, is a
- * folder, is longer than size octets, begins with a byte order mark, or holds a NUL. buffer may
- * then hold a part of it. Blocks on a pipe until its writers have closed it. */
+ * folder, or is longer than size octets. buffer may then hold a part of it. Blocks on a pipe until
+ * its writers have closed it. */
+int file_read(const char *path, char *buffer, size_t size, struct file_facts *facts, char *why,
+              size_t why_size);
+
+/* file_read of text: -1 also if it begins with a byte order mark or holds a NUL. */
 int file_read_text(const char *path, char *buffer, size_t size, struct file_facts *facts, char *why,
                    size_t why_size);
 

@@ -1,5 +1,6 @@
 #include "cli/keygen.h"
 
+#include "cli/identity_file.h"
 #include "cli/keys.h"
 #include "cli/library.h"
 #include "cli/options.h"
@@ -7,6 +8,7 @@
 #include "cli/status.h"
 
 #include <openssl/evp.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,16 +24,22 @@ static void warn_if_exposed(const struct options *options)
             "warning: others can read the file that the key went to; chmod 600 it, or use -o FILE");
 }
 
+/* Ends the making of a key: says what went wrong, or warns. */
+static int told(const struct options *options, enum key_write_result result, const char *why)
+{
+    if (result == KEY_WRITTEN) {
+        warn_if_exposed(options);
+        return STATUS_OK;
+    }
+    say_error("%s", why);
+    return result == KEY_NOT_MADE ? STATUS_USAGE : STATUS_LOCAL;
+}
+
 static int make_key(const struct options *options, OSSL_LIB_CTX *context)
 {
     enum key_write_result result;
     struct key *key;
     char why[512];
-
-    if (key_heap_open() != 0) {
-        say_error("no memory for the secure heap");
-        return STATUS_INTERNAL;
-    }
 
     key = key_generate(context, options->keygen_bits, why, sizeof why);
     if (key == NULL) {
@@ -40,12 +48,31 @@ static int make_key(const struct options *options, OSSL_LIB_CTX *context)
     }
     result = key_write_file(key, options->output, why, sizeof why);
     key_free(key);
-    if (result != KEY_WRITTEN) {
-        say_error("%s", why);
-        return result == KEY_NOT_MADE ? STATUS_USAGE : STATUS_LOCAL;
+    return told(options, result, why);
+}
+
+static int make_identity(const struct options *options, OSSL_LIB_CTX *context)
+{
+    bool rsa = options->identity != NULL && strcmp(options->identity, "rsa") == 0;
+    char why[512], fingerprint[KEY_FINGERPRINT_TEXT + 1];
+    enum key_write_result result =
+        identity_generate(context, rsa ? USI_IDENTITY_RSA : USI_IDENTITY_ED25519, options->output,
+                          fingerprint, why, sizeof why);
+    int status = told(options, result, why);
+
+    if (status == STATUS_OK)
+        say(options->quiet ? SAY_QUIET : SAY_NORMAL, "identity fingerprint: sha256:%s",
+            fingerprint);
+    return status;
+}
+
+static int make(const struct options *options, OSSL_LIB_CTX *context)
+{
+    if (key_heap_open() != 0) {
+        say_error("no memory for the secure heap");
+        return STATUS_INTERNAL;
     }
-    warn_if_exposed(options);
-    return STATUS_OK;
+    return options->has_identity ? make_identity(options, context) : make_key(options, context);
 }
 
 /* Random numbers come from libcrypto's own DRBG, in a context with more providers only if some are
@@ -70,7 +97,7 @@ static int run(const struct options *options)
         say_error("--propquery \"%.80s\" is not a property query of OpenSSL", options->propquery);
         status = STATUS_USAGE;
     } else {
-        status = make_key(options, library != NULL ? library_context(library) : NULL);
+        status = make(options, library != NULL ? library_context(library) : NULL);
     }
     library_free(library);
     return status;

@@ -290,11 +290,22 @@ static enum key_write_result write_new_file(const char *path, const char *text, 
     return KEY_NOT_WRITTEN;
 }
 
+enum key_write_result key_write_text(const char *path, const char *text, size_t length, char *why,
+                                     size_t size)
+{
+    if (path != NULL)
+        return write_new_file(path, text, length, why, size);
+    if (file_write_all(STDOUT_FILENO, text, length) == 0)
+        return KEY_WRITTEN;
+    snprintf(why, size, "the key cannot be written to standard output: %s", file_error_text(errno));
+    return KEY_NOT_WRITTEN;
+}
+
 enum key_write_result key_write_file(const struct key *key, const char *path, char *why,
                                      size_t size)
 {
     enum { TEXT_MAX = 64 + HEX_MAX + 2 };
-    enum key_write_result result = KEY_WRITTEN;
+    enum key_write_result result;
     char *text = OPENSSL_secure_malloc(TEXT_MAX);
     size_t length;
 
@@ -307,13 +318,7 @@ enum key_write_result key_write_file(const struct key *key, const char *path, ch
     encode_hex(text + length, key->octets, key->size);
     length += 2 * key->size;
     text[length++] = '\n';
-    if (path != NULL) {
-        result = write_new_file(path, text, length, why, size);
-    } else if (file_write_all(STDOUT_FILENO, text, length) < 0) {
-        snprintf(why, size, "the key cannot be written to standard output: %s",
-                 file_error_text(errno));
-        result = KEY_NOT_WRITTEN;
-    }
+    result = key_write_text(path, text, length, why, size);
     OPENSSL_secure_clear_free(text, TEXT_MAX);
     return result;
 }

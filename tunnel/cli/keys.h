@@ -40,9 +40,13 @@ enum key_write_result {
     KEY_NOT_WRITTEN /* a full disk, a closed standard output: what was made is removed */
 };
 
-/* Writes key as a key file of one comment line and one line of hex: to path, made 0600 with O_EXCL
- * (an existing file is never touched) and flushed to the disk, or to standard output when path is
- * NULL. Unless KEY_WRITTEN there is a line in why[size]. */
+/* Writes any secret text: to path, made 0600 with O_EXCL (an existing file is never touched) and
+ * flushed to the disk, or to standard output when path is NULL. Unless KEY_WRITTEN there is a line
+ * in why[size]. */
+enum key_write_result key_write_text(const char *path, const char *text, size_t length, char *why,
+                                     size_t size);
+
+/* key_write_text of a key file of one comment line and one line of hex. */
 enum key_write_result key_write_file(const struct key *key, const char *path, char *why,
                                      size_t size);
 

@@ -86,7 +86,8 @@ static enum options_result settle(struct parser *parser, size_t row, bool *ignor
     for (const struct option_conflict *conflict = options_conflicts(); conflict->one != NULL;
          conflict++) {
         bool is_one = strcmp(name, conflict->one) == 0;
-        if (!is_one && strcmp(name, conflict->other) != 0)
+        if ((conflict->commands & parser->out->command) == 0 ||
+            (!is_one && strcmp(name, conflict->other) != 0))
             continue;
         const char *other = is_one ? conflict->other : conflict->one;
         size_t other_row = (size_t)(find_long(other, strlen(other)) - table);
@@ -102,6 +103,22 @@ static enum options_result settle(struct parser *parser, size_t row, bool *ignor
     return OPTIONS_OK;
 }
 
+/* Says whether an option may have this value, or none. */
+static enum options_result check_value(const struct parser *parser, const struct option *option,
+                                       const char *value)
+{
+    if (option->value == NULL && value != NULL)
+        return refuse(parser, "--%s takes no value", option->name);
+    if (option->type == OPTION_CHOICE && value != NULL && *value == '\0')
+        return refuse(parser, "--%s= needs a value: --%s=%s", option->name, option->name,
+                      option->value);
+    if (option->value != NULL && option->type != OPTION_CHOICE &&
+        (value == NULL || (*value == '\0' && option->type != OPTION_NAME)))
+        return refuse(parser, "--%s needs a value: --%s %s", option->name, option->name,
+                      option->value);
+    return OPTIONS_OK;
+}
+
 static enum options_result read_config(struct parser *parser, const char *path);
 
 /* Takes an option with its value, or NULL for none. */
@@ -112,11 +129,8 @@ static enum options_result take(struct parser *parser, const struct option *opti
     char why[256];
     bool ignored;
 
-    if (option->value == NULL && value != NULL)
-        return refuse(parser, "--%s takes no value", option->name);
-    if (option->value != NULL && (value == NULL || (*value == '\0' && option->type != OPTION_NAME)))
-        return refuse(parser, "--%s needs a value: --%s %s", option->name, option->name,
-                      option->value);
+    if (check_value(parser, option, value) != OPTIONS_OK)
+        return OPTIONS_BAD;
     if (option->type == OPTION_CONFIG || option->type == OPTION_HELP ||
         option->type == OPTION_VERSION) {
         if (parser->origin == FILE_LINE)
@@ -265,28 +279,43 @@ static enum options_result finish_address(struct parser *parser)
     return OPTIONS_OK;
 }
 
-static enum options_result finish_keys(struct parser *parser)
+/* A connector's password goes with its identity only where --ask-password says so, whatever comes
+ * first; else the two exclude each other, and the command line wins. */
+static enum options_result settle_question(struct parser *parser)
 {
-    struct options *out = parser->out;
-    const char *variable = secure_getenv("USI_KEY_FILE");
-    bool pipe = !out->has_forward && out->local_count == 0 && !out->check && !out->recv_only;
-    size_t standard_input = 0;
+    static const char *const sources[] = {"password-file", "password-fd"};
+    const struct option *table = options_table();
+    size_t identity = (size_t)(find_long("identity", 8) - table);
 
-    if (out->key_text == NULL && out->key_file_count == 0 && variable != NULL && *variable != '\0')
-        out->key_file[out->key_file_count++] = variable;
-    if (out->key_text == NULL && out->key_file_count == 0)
-        return refuse(parser, "no key: `usi-tunnel keygen -o FILE` makes one for both sides, and "
-                              "--key-file FILE names it");
-    if (out->command == OPTIONS_CONNECT && out->key_file_count > 1)
-        return refuse(parser, "--key-file twice: connect has one key; only listen takes several");
-    for (size_t i = 0; i < out->key_file_count; i++)
-        standard_input += strcmp(out->key_file[i], "-") == 0;
-    if (standard_input > 1)
-        return refuse(parser, "--key-file - twice: standard input can be read once");
-    if (standard_input == 1 && pipe)
-        return refuse(parser, "--key-file - takes standard input, which is the data here: name a "
-                              "file, or add --recv-only");
+    if (parser->out->command != OPTIONS_CONNECT || parser->out->ask_password)
+        return OPTIONS_OK;
+    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
+        size_t row = (size_t)(find_long(sources[i], strlen(sources[i])) - table);
+        enum origin one = parser->origins[identity], other = parser->origins[row];
+        if (one == NOBODY || other == NOBODY)
+            continue;
+        if (one == other)
+            return refuse(parser,
+                          "--identity and --%s exclude each other: give one, or --ask-password, "
+                          "which lets the listener prove the password too",
+                          sources[i]);
+        take_back(parser, one < other ? identity : row);
+    }
     return OPTIONS_OK;
+}
+
+static enum options_result finish_credentials(struct parser *parser)
+{
+    bool given[OPTIONS_TABLE_MAX];
+    char why[320];
+
+    if (settle_question(parser) != OPTIONS_OK)
+        return OPTIONS_BAD;
+    for (size_t i = 0; i < OPTIONS_TABLE_MAX; i++)
+        given[i] = parser->origins[i] != NOBODY;
+    return options_judge_credentials(parser->out, given, why, sizeof why) < 0
+               ? refuse(parser, "%s", why)
+               : OPTIONS_OK;
 }
 
 static enum options_result finish(struct parser *parser)
@@ -302,7 +331,7 @@ static enum options_result finish(struct parser *parser)
     }
     result = finish_address(parser);
     if (result == OPTIONS_OK)
-        result = finish_keys(parser);
+        result = finish_credentials(parser);
     if (result == OPTIONS_OK && out->key_text != NULL &&
         parser->origins[find_long("key", 3) - options_table()] == COMMAND_LINE)
         say(out->quiet ? SAY_QUIET : SAY_NORMAL,
@@ -322,7 +351,7 @@ static enum options_result take_long(struct parser *parser, int argc, char **arg
 
     if (check_known(parser, option, "--", name, length > 80 ? 80 : (int)length) != OPTIONS_OK)
         return OPTIONS_BAD;
-    if (option->value != NULL && value == NULL && *i + 1 < argc)
+    if (option->value != NULL && option->type != OPTION_CHOICE && value == NULL && *i + 1 < argc)
         value = argv[++*i];
     return take(parser, option, value);
 }

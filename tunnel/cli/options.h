@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { OPTIONS_LIST_MAX = 64, OPTIONS_NAME_MAX = 255 };
+enum { OPTIONS_LIST_MAX = 64, OPTIONS_NAME_MAX = 255, OPTIONS_FINGERPRINT = 32 };
 
 /* Which subcommand is parsed: the table says which options each takes. */
 enum options_command { OPTIONS_LISTEN = 1, OPTIONS_CONNECT = 2, OPTIONS_KEYGEN = 4 };
@@ -28,11 +28,28 @@ struct options {
     char source[ADDRESS_HOST_MAX + 1];
     int family; /* AF_UNSPEC, AF_INET (-4), AF_INET6 (-6: [::] then takes no IPv4) */
 
-    /* After OPTIONS_OK, listen and connect have either key files (--key-file, repeatable on listen
-     * only; else USI_KEY_FILE) or key text. */
+    /* After OPTIONS_OK, connect has exactly one of key files (one), key text, an identity and a
+     * password, or an identity and, with --ask-password, a password; listen has one or more, but
+     * not both key files and key text. USI_KEY_FILE is a key file where there is nothing. */
     size_t key_file_count;
     const char *key_file[OPTIONS_LIST_MAX];
-    char *key_text;        /* --key, or NULL: its reader wipes it, so that ps no longer shows it */
+    char *key_text; /* --key, or NULL: its reader wipes it, so that ps no longer shows it */
+
+    const char *identity; /* with has_identity: "ed25519", also where --identity is alone, "rsa", or
+                             (not for keygen) the URI of a kept key */
+    size_t fingerprint_count; /* --fingerprint: SHA-256 of peers' keys */
+    uint8_t fingerprint[OPTIONS_LIST_MAX][OPTIONS_FINGERPRINT];
+    size_t trust_count; /* --trust */
+    const char *trust[OPTIONS_LIST_MAX];
+    const char *password_file; /* at most one of this, has_password_fd and password is set */
+    int password_fd;
+    bool has_password_fd;
+    bool password; /* --password: connect asks for it, listen makes one up */
+    bool has_identity;
+    bool ask_password;       /* connect, with an identity */
+    bool accept_rsa, anyone; /* listen */
+    bool no_remember;
+
     const char *name;      /* --name, UTF-8 of at most OPTIONS_NAME_MAX octets; "" unless given */
     size_t provider_count; /* --provider */
     const char *provider[OPTIONS_LIST_MAX];
@@ -48,6 +65,7 @@ struct options {
 
     /* All times are in ms. */
     uint64_t timeout_ms;           /* connect; 0: no limit */
+    uint64_t ask_ms;               /* --ask-timeout; 0: no limit */
     uint64_t handshake_timeout_ms; /* 0: no limit */
     uint64_t idle_timeout_ms;      /* 0: no limit */
     uint64_t drain_ms;             /* 0: cut at once */
@@ -69,8 +87,9 @@ enum options_result {
 
 /* Parses argv[1..argc-1] for command (argv[0] is the subcommand's name). Long options abbreviated
  * are refused; `--name=VALUE` and `--name VALUE` both work, and short ones may be joined (`-kv`,
- * `-L5000`); options and addresses come in any order; `--` ends the options. A later value
- * overrides an earlier one, except in options that are repeatable.
+ * `-L5000`); an option that has a value or none (--identity) takes it by `=` only; options and
+ * addresses come in any order; `--` ends the options. A later value overrides an earlier one,
+ * except in options that are repeatable.
  *
  * A --config FILE is read where it stands: a line is `name`, `name value` or `name = value` with
  * the long name of an option; blank lines and `#` lines are ignored. What the command line says

@@ -12,6 +12,7 @@ enum option_type {
     OPTION_IPV4,    /* no value; int, the family */
     OPTION_IPV6,    /* no value; int, the family */
     OPTION_TEXT,    /* not empty; const char * */
+    OPTION_CHOICE,  /* the same, and may be given without, for `otherwise` */
     OPTION_NAME,    /* UTF-8, may be empty; const char * */
     OPTION_LIST,    /* not empty, repeatable; const char *[OPTIONS_LIST_MAX], count at `count` */
     OPTION_SOURCE,  /* a numeric address */
@@ -20,7 +21,9 @@ enum option_type {
     OPTION_SECONDS, /* a decimal number; uint64_t in ms, from `lowest` on */
     OPTION_SIZE,    /* a number with K, M or G; uint64_t from `lowest` to `highest` */
     OPTION_BITS,    /* 128, 192 or 256; unsigned */
-    OPTION_KEY,     /* not empty, secret; char * */
+    OPTION_FINGERPRINT, /* SHA-256 in hex, repeatable */
+    OPTION_DESCRIPTOR,  /* the number of a file descriptor */
+    OPTION_KEY,         /* not empty, secret; char * */
     OPTION_CONFIG,
     OPTION_HELP,
     OPTION_VERSION,
@@ -30,6 +33,8 @@ enum option_type {
 enum option_group {
     GROUP_STREAM,
     GROUP_KEY,
+    GROUP_IDENTITY,
+    GROUP_PASSWORD,
     GROUP_NETWORK,
     GROUP_TIME,
     GROUP_LIBRARY,
@@ -45,14 +50,16 @@ struct option {
     unsigned commands; /* the OPTIONS_* that take it */
     size_t offset, count;
     uint64_t lowest, highest;
-    const char *value;  /* what --help calls its value; NULL: it takes none */
-    const char *preset; /* its value where none is given, as text; NULL is all zero */
+    const char *value;     /* what --help calls its value; NULL: it takes none */
+    const char *preset;    /* its value where it is not given, as text; NULL is all zero */
+    const char *otherwise; /* OPTION_CHOICE: its value where it is given without */
     const char *help;
 };
 
-/* Two options that exclude each other. */
+/* Two options that exclude each other, in some subcommands. */
 struct option_conflict {
     const char *one, *other;
+    unsigned commands;
 };
 
 /* The table ends with a NULL name, and has at most OPTIONS_TABLE_MAX rows; so do the conflicts. */
@@ -70,6 +77,11 @@ int options_set(struct options *out, const struct option *option, const char *va
 
 /* Takes an option without a preset back, as if it had not been given. */
 void options_unset(struct options *out, const struct option *option);
+
+/* Judges how the run authenticates, and takes USI_KEY_FILE where nothing says it. given[] says of
+ * each row of the table whether anybody gave it. Returns 0, or -1 with a line in why. */
+int options_judge_credentials(struct options *out, const bool given[OPTIONS_TABLE_MAX], char *why,
+                              size_t size);
 
 /* Prints the --help of a subcommand. */
 void options_print_help(enum options_command command, FILE *stream);

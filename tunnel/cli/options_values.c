@@ -118,6 +118,55 @@ static int set_source(struct options *out, const char *value, char *why, size_t 
     return 0;
 }
 
+/* 64 hex digits, perhaps behind `sha256:`. Nothing here is secret. */
+static bool parse_fingerprint(uint8_t out[OPTIONS_FINGERPRINT], const char *text)
+{
+    static const char digits[] = "0123456789abcdefABCDEF", prefix[] = "sha256:";
+
+    if (strncmp(text, prefix, sizeof prefix - 1) == 0)
+        text += sizeof prefix - 1;
+    if (strlen(text) != (size_t)2 * OPTIONS_FINGERPRINT || text[strspn(text, digits)] != '\0')
+        return false;
+    for (size_t i = 0; i < (size_t)2 * OPTIONS_FINGERPRINT; i++) {
+        size_t value = (size_t)(strchr(digits, text[i]) - digits);
+        if (value > 15)
+            value -= 6;
+        out[i / 2] = (uint8_t)(i % 2 == 0 ? value << 4 : out[i / 2] | value);
+    }
+    return true;
+}
+
+static int set_descriptor(struct options *out, const char *value, char *why, size_t size)
+{
+    size_t digits = strspn(value, "0123456789");
+    int number = 0;
+
+    for (size_t i = 0; i < digits && i < 7; i++)
+        number = number * 10 + (value[i] - '0');
+    if (digits == 0 || digits > 6 || value[digits] != '\0' || number == 1 || number == 2) {
+        snprintf(why, size, "\"%.80s\" is not the number of a file descriptor to read", value);
+        return -1;
+    }
+    out->password_fd = number;
+    out->has_password_fd = true;
+    return 0;
+}
+
+static int set_choice(struct options *out, const struct option *option, const char *value,
+                      char *why, size_t size)
+{
+    if (value == NULL)
+        value = option->otherwise;
+    if (out->command == OPTIONS_KEYGEN && strcmp(value, "ed25519") != 0 &&
+        strcmp(value, "rsa") != 0) {
+        snprintf(why, size, "\"%.80s\": keygen makes an ed25519 or an rsa key", value);
+        return -1;
+    }
+    *(const char **)field(out, option->offset) = value;
+    *(bool *)field(out, option->count) = true;
+    return 0;
+}
+
 /* The next place of a list with `count` entries, or -1 with a line. */
 static int next_place(size_t *place, size_t *count, char *why, size_t size)
 {
@@ -132,7 +181,7 @@ static int next_place(size_t *place, size_t *count, char *why, size_t size)
 int options_set(struct options *out, const struct option *option, const char *value, char *why,
                 size_t size)
 {
-    size_t place;
+    size_t place = 0;
 
     switch (option->type) {
     case OPTION_FLAG:
@@ -153,6 +202,8 @@ int options_set(struct options *out, const struct option *option, const char *va
     case OPTION_TEXT:
         *(const char **)field(out, option->offset) = value;
         return 0;
+    case OPTION_CHOICE:
+        return set_choice(out, option, value, why, size);
     case OPTION_LIST:
         if (next_place(&place, field(out, option->count), why, size) < 0)
             return -1;
@@ -172,6 +223,15 @@ int options_set(struct options *out, const struct option *option, const char *va
         return set_number(field(out, option->offset), option, value, why, size);
     case OPTION_BITS:
         return set_bits(field(out, option->offset), value, why, size);
+    case OPTION_FINGERPRINT:
+        if (next_place(&place, &out->fingerprint_count, why, size) < 0)
+            return -1;
+        if (parse_fingerprint(out->fingerprint[place], value))
+            return 0;
+        snprintf(why, size, "\"%.80s\" is not a fingerprint: 64 hex digits", value);
+        return -1;
+    case OPTION_DESCRIPTOR:
+        return set_descriptor(out, value, why, size);
     case OPTION_KEY:
     case OPTION_CONFIG:
     case OPTION_HELP:
@@ -198,6 +258,16 @@ void options_unset(struct options *out, const struct option *option)
         break;
     case OPTION_KEY:
         *(char **)field(out, option->offset) = NULL;
+        break;
+    case OPTION_CHOICE:
+        *(const char **)field(out, option->offset) = NULL;
+        *(bool *)field(out, option->count) = false;
+        break;
+    case OPTION_FINGERPRINT:
+        out->fingerprint_count = 0;
+        break;
+    case OPTION_DESCRIPTOR:
+        out->has_password_fd = false;
         break;
     case OPTION_LIST:
         *(size_t *)field(out, option->count) = 0;

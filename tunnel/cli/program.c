@@ -50,44 +50,6 @@ static int load_libraries(struct program *p)
     return 0;
 }
 
-static int add_key(struct program *p, struct key *key, const char *why)
-{
-    char fingerprint[KEY_FINGERPRINT_TEXT + 1];
-    const char *name = p->options.name;
-
-    if (key == NULL) {
-        say_error("%s", why);
-        return STATUS_USAGE;
-    }
-    int result = usi_keyring_add(p->ring, name, strlen(name), key->octets, key->size);
-    if (key_fingerprint(library_context(p->library), key, fingerprint) == 0)
-        say_more(p->level, "key fingerprint: sha256:%s", fingerprint);
-    key_free(key);
-    if (result == 0)
-        return 0;
-    say_error("a key cannot be used: %s", usi_error_text(result));
-    return STATUS_INTERNAL;
-}
-
-static int read_keys(struct program *p)
-{
-    struct options *o = &p->options;
-    char why[1024] = "";
-    int status = 0;
-
-    if (o->key_text != NULL) {
-        size_t size = strlen(o->key_text);
-        struct key *key = key_parse(o->key_text, size, why, sizeof why);
-        memset(o->key_text, 'x', size); /* so that ps shows it no longer */
-        status = add_key(p, key, why);
-    }
-    for (size_t i = 0; status == 0 && i < o->key_file_count; i++) {
-        struct key *key = key_read_file(o->key_file[i], why, sizeof why);
-        status = add_key(p, key, why);
-    }
-    return status;
-}
-
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct program *p = handle->data;
@@ -113,7 +75,6 @@ static bool ignored(int number)
 static int make_loop(struct program *p)
 {
     static const int numbers[PROGRAM_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
-    const struct options *o = &p->options;
     int result = loop_init(&p->loop);
 
     for (int i = 0; result == 0 && i < PROGRAM_SIGNALS; i++) {
@@ -129,6 +90,13 @@ static int make_loop(struct program *p)
         return STATUS_INTERNAL;
     }
     p->progress.data = p;
+    return 0;
+}
+
+static void set_up_net(struct program *p)
+{
+    const struct options *o = &p->options;
+
     p->net = (struct net){
         .loop = &p->loop,
         .crypto = p->crypto,
@@ -139,7 +107,23 @@ static int make_loop(struct program *p)
         .drain_ms = o->drain_ms,
         .reporter = {.report = report_say, .sink = &p->level},
     };
-    return 0;
+}
+
+/* What needs the library, and then the loop. */
+static int prepare(struct program *p)
+{
+    int status = load_libraries(p);
+
+    if (status != 0)
+        return status;
+    set_up_net(p);
+    status = credentials_read(&p->credentials, &p->options, p->level, library_context(p->library),
+                              &p->net);
+    if (status == 0)
+        status = make_loop(p);
+    if (status == 0)
+        status = credentials_make(&p->credentials);
+    return status;
 }
 
 int program_begin(struct program *p, enum options_command command, int argc, char **argv)
@@ -167,12 +151,8 @@ int program_begin(struct program *p, enum options_command command, int argc, cha
         status = STATUS_INTERNAL;
     }
     if (status == 0)
-        status = load_libraries(p);
-    if (status == 0)
-        status = read_keys(p);
-    if (status == 0)
-        status = make_loop(p);
-    if (status == 0)
+        status = prepare(p);
+    if (status == 0 && p->signal == 0)
         return -1;
     p->status = status;
     return program_end(p);
@@ -182,6 +162,9 @@ int program_begin(struct program *p, enum options_command command, int argc, cha
 
 void program_ready(struct program *p, bool streams)
 {
+    if (p->ready_fd < 0)
+        return;
+    credentials_stop_asking(&p->credentials, "in the background nobody can be asked");
     background_ready(&p->ready_fd, streams);
 }
 
@@ -220,6 +203,8 @@ void program_run(struct program *p)
         (void)uv_timer_start(&p->progress, on_progress, PROGRESS_MS, PROGRESS_MS);
     }
     (void)uv_run(&p->loop.uv, UV_RUN_DEFAULT);
+    /* Before the links: a question about one that is cut now is not to be followed by the next. */
+    credentials_close(&p->credentials);
 }
 
 static int status_of(enum outcome outcome)
@@ -276,6 +261,7 @@ static void close_handle(uv_handle_t *handle)
 
 int program_end(struct program *p)
 {
+    credentials_close(&p->credentials); /* first: an open question has changed the terminal */
     for (int i = 0; i < PROGRAM_SIGNALS; i++) {
         int number = p->signals[i].signum; /* 0: it was never caught */
         close_handle((uv_handle_t *)&p->signals[i]);
@@ -285,6 +271,7 @@ int program_end(struct program *p)
     close_handle((uv_handle_t *)&p->progress);
     bool all_closed = loop_close(&p->loop);
     usi_keyring_free(p->ring);
+    credentials_free(&p->credentials);
     usi_crypto_free(p->crypto);
     library_free(p->library);
     options_free(&p->options);

@@ -4,6 +4,7 @@
 #define USI_CLI_PROGRAM_H
 
 #include "apps/outcome.h"
+#include "cli/credentials.h"
 #include "cli/options.h"
 #include "cli/say.h"
 #include "net/net.h"
@@ -18,6 +19,7 @@ struct program {
     struct library *library;
     struct usi_crypto *crypto;
     struct usi_keyring *ring;
+    struct credentials credentials;
     struct loop loop;
     struct net net;
     int ready_fd; /* -f: where the parent waits; -1 else */
@@ -37,8 +39,8 @@ struct program {
     int status;
 };
 
-/* Parses, forks for -f, loads, reads keys and makes the loop. -1: go on; else the exit status
- * (everything was said). After -1, program_end. */
+/* Parses, forks for -f, loads, makes the loop, and reads or asks for keys and passwords. -1: go on;
+ * else the exit status (everything was said). After -1, program_end. */
 int program_begin(struct program *p, enum options_command command, int argc, char **argv);
 
 /* Everything that others may wait for is there: for -f the parent may go. `streams`: the program

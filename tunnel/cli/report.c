@@ -5,6 +5,54 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* The two sides' words for what each mode does. */
+static void say_authenticated(enum say_level level, const struct report *r)
+{
+    bool listener = strcmp(r->text, "listener") == 0;
+
+    switch (r->mode) {
+    case USI_MODE_IDENTITY:
+        say_more(level, "%s: its identity is proved%s", r->peer,
+                 listener ? "; sent the proof of ours" : "");
+        break;
+    case USI_MODE_PASSWORD:
+        say_more(level, "%s: authenticated: it knows the password", r->peer);
+        break;
+    default:
+        say_more(level,
+                 listener ? "%s: authenticated: its challenge is under the key; Kc agreed, sent "
+                            "response (SRES)"
+                          : "%s: authenticated: the response (SRES) is right; Kc agreed",
+                 r->peer);
+        break;
+    }
+    say_more(level, "%s: channel open, AES-%" PRIu64 "-OCB", r->peer, r->number);
+}
+
+static const char *connected_text(enum usi_mode mode)
+{
+    return mode == USI_MODE_IDENTITY   ? "connected; asked for its identity"
+           : mode == USI_MODE_PASSWORD ? "connected; asked for the salt of its password"
+                                       : "connected; sent challenge (RAND) and knock";
+}
+
+static const char *knock_text(enum usi_mode mode)
+{
+    return mode == USI_MODE_IDENTITY   ? "sent our identity"
+           : mode == USI_MODE_PASSWORD ? "its try of the password is right"
+                                       : "the knock is right; sent challenge (RAND)";
+}
+
+static void say_asked(enum say_level level, const struct report *r)
+{
+    if (r->number == 0)
+        say_more(level, "%s: asked whether we know the password, and knows it too", r->peer);
+    else if (r->number == 1)
+        say(level, "%s: asked whether we know the password, and does not know it", r->peer);
+    else
+        say(level, "%s: asked for a password, and there is none or no more tries", r->peer);
+}
+
 void report_say(void *sink, const struct report *r)
 {
     const enum say_level *shared = sink;
@@ -15,23 +63,16 @@ void report_say(void *sink, const struct report *r)
         say(level, "listening on %s", r->peer);
         break;
     case REPORT_CONNECTED:
-        say_more(level, "%s: connected; sent challenge (RAND) and knock", r->peer);
+        say_more(level, "%s: %s", r->peer, connected_text(r->mode));
         break;
     case REPORT_ACCEPTED:
         say_more(level, "%s: connection", r->peer);
         break;
     case REPORT_KNOCK:
-        say_more(level, "%s: the knock is right; sent challenge (RAND)", r->peer);
+        say_more(level, "%s: %s", r->peer, knock_text(r->mode));
         break;
     case REPORT_AUTHENTICATED:
-        if (strcmp(r->text, "listener") == 0)
-            say_more(level,
-                     "%s: authenticated: its challenge is under the key; Kc agreed, sent response "
-                     "(SRES)",
-                     r->peer);
-        else
-            say_more(level, "%s: authenticated: the response (SRES) is right; Kc agreed", r->peer);
-        say_more(level, "%s: channel open, AES-%" PRIu64 "-OCB", r->peer, r->number);
+        say_authenticated(level, r);
         break;
     case REPORT_HANDSHAKE_FAILED:
         say_more(level, "%s: handshake failed: %s", r->peer, r->text);
@@ -45,6 +86,13 @@ void report_say(void *sink, const struct report *r)
         break;
     case REPORT_STREAM_FAILED:
         say(level, "a stream failed: %s: %s", r->peer, r->text);
+        break;
+    case REPORT_TRY:
+        say(level, "%s: a try of the password failed, %" PRIu64 " so far: %s", r->peer, r->number,
+            r->text);
+        break;
+    case REPORT_ASKED:
+        say_asked(level, r);
         break;
     case REPORT_WARNING:
         say(level, "warning: %s: %s", r->peer, r->text);

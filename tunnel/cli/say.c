@@ -21,8 +21,7 @@ static bool is_control(uint32_t point)
     return point < 0x20 || (point >= 0x7f && point < 0xa0);
 }
 
-/* Copies text into line with every control character and every octet that is not UTF-8 as \xNN. */
-static size_t escape(char *line, const char *text, size_t length)
+size_t say_escape(char *line, const char *text, size_t length)
 {
     size_t out = 0;
 
@@ -46,15 +45,15 @@ static void print(const char *format, va_list arguments) __attribute__((format(p
 
 static void print(const char *format, va_list arguments)
 {
-    char text[TEXT_MAX], line[sizeof prefix + 4 * sizeof text + 1];
+    char text[TEXT_MAX], line[sizeof prefix + SAY_ESCAPED * sizeof text + 1];
     size_t length = sizeof prefix - 1;
     int saved = errno, size = vsnprintf(text, sizeof text, format, arguments);
 
     if (size < 0)
         return;
     memcpy(line, prefix, length);
-    length +=
-        escape(line + length, text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
+    length += say_escape(line + length, text,
+                         (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
     line[length++] = '\n';
     /* The terminal may be non-blocking because another program left it so. A failure of stderr has
      * nowhere to be told. */

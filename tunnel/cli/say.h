@@ -3,6 +3,7 @@
 #define USI_CLI_SAY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* How much is printed: a value that its owner passes on, so that nothing global changes. */
 enum say_level { SAY_QUIET, SAY_NORMAL, SAY_VERBOSE };
@@ -15,5 +16,11 @@ void say_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same, printed only if level is SAY_NORMAL or more (say) or SAY_VERBOSE (say_more). */
 void say(enum say_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void say_more(enum say_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Copies text[0..length-1] into line with every control character and every octet that is not UTF-8
+ * as \xNN, as messages are printed, and returns the octets written. line has room for SAY_ESCAPED *
+ * length octets and one more. */
+enum { SAY_ESCAPED = 4 };
+size_t say_escape(char *line, const char *text, size_t length);
 
 #endif

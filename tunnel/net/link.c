@@ -1,57 +1,12 @@
 #include "net/link.h"
 
+#include "net/link_inside.h"
 #include "net/link_report.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum state {
-    STARTING,  /* made, nothing moved yet */
-    UP,        /* handshake or later */
-    FINISHING, /* nothing but what waits goes out, and what comes in is dropped, until the peer's
-                  end */
-    CLOSING    /* handles are closing */
-};
-
-struct link {
-    const struct net *net;
-    struct sock *sock;
-    struct usi_channel *channel;
-    enum link_side side;
-    const struct link_handler *handler;
-    void *owner;
-    enum state state;
-    struct link_end end;
-
-    bool authenticated;
-    bool paused;  /* by link_pause */
-    bool waiting; /* by link_wait */
-    bool reading; /* uv_read_start is in force */
-    bool shut;    /* end of file was sent */
-    unsigned open_handles;
-
-    struct writer out;
-    uv_shutdown_t shutdown;
-    uv_timer_t timer;
-    uint64_t started;
-    uint64_t handshake_by, finish_by; /* ms of the loop's clock; UINT64_MAX: not now */
-    uint64_t active_at, moved;        /* when something moved last, and how much had by then */
-
-    struct block *in; /* where data is opened to; NULL while none is half way in */
-    struct usi_buffer to;
-    size_t told; /* of to.used: what the owner has */
-
-    char peer[SOCK_TEXT];
-    char source[SOCK_TEXT];
-};
-
-static uint64_t now_of(const struct link *l)
-{
-    return uv_now(&l->net->loop->uv);
-}
-
 static void out_changed(void *owner);
-static void arm(struct link *l);
 
 /* ---- life ---- */
 
@@ -84,6 +39,7 @@ struct link *link_new(const struct net *net, struct sock *sock, enum link_side s
     l->owner = owner;
     l->handshake_by = UINT64_MAX;
     l->finish_by = UINT64_MAX;
+    l->answer = -1;
     l->open_handles = 2;
     l->timer.data = l;
     writer_init(&l->out, net->loop, out_changed, l);
@@ -107,7 +63,7 @@ struct usi_channel *link_channel(struct link *l)
 
 uint64_t link_age(const struct link *l)
 {
-    return now_of(l) - l->started;
+    return link_now(l) - l->started;
 }
 
 const char *link_peer(const struct link *l)
@@ -147,6 +103,7 @@ static void close_handles(struct link *l)
     if (l->state == CLOSING)
         return;
     l->state = CLOSING;
+    link_leave_others(l);
     uv_close((uv_handle_t *)&l->timer, timer_closed);
     sock_close(l->sock, sock_closed, l);
 }
@@ -160,14 +117,14 @@ static void close_with(struct link *l, struct link_end end)
     close_handles(l);
 }
 
-static void close_because(struct link *l, enum link_cause cause, int error)
+void link_close_because(struct link *l, enum link_cause cause, int error)
 {
     close_with(l, (struct link_end){.cause = cause, .error = error});
 }
 
 void link_cut(struct link *l, enum link_cause cause)
 {
-    close_because(l, cause, 0);
+    link_close_because(l, cause, 0);
 }
 
 /* ---- sending ---- */
@@ -194,7 +151,7 @@ static void seal_and_write(struct link *l, const uint8_t *octets, size_t size)
             usi_channel_send(l->channel, octets, size, &taken, block->octets, block->size, &made);
     if (result != 0 || taken != size) {
         block_release(l->net->loop, block);
-        close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
+        link_close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
         return;
     }
     /* An error of the socket is not the end yet: the peer may have said why in what it sent
@@ -225,16 +182,16 @@ bool link_send(struct link *l, const uint8_t *octets, size_t size)
     if (l->state != UP)
         return false;
     seal_and_write(l, octets, size);
-    l->active_at = now_of(l);
+    l->active_at = link_now(l);
     /* Time is told after the octets, for which there was room by the time before. */
     if (usi_channel_tick(l->channel, l->active_at) != 0)
-        close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
+        link_close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
     link_flush(l); /* a rekey may be due now, and there may be no room before it is through */
     return link_room(l) > 0;
 }
 
 /* Tells an owner that waits to go on. */
-static void feed(struct link *l)
+void link_feed(struct link *l)
 {
     if (l->state != UP || !l->authenticated || link_room(l) == 0)
         return;
@@ -262,7 +219,7 @@ static void tell_data(struct link *l)
         return;
     const uint8_t *at = l->to.base + l->told;
     l->told = l->to.used;
-    l->active_at = now_of(l);
+    l->active_at = link_now(l);
     l->handler->data(l->owner, l->in, at, size);
 }
 
@@ -287,10 +244,12 @@ static bool new_buffer(struct link *l, size_t left)
     return true;
 }
 
-static void tell_authenticated(struct link *l)
+void link_tell_authenticated(struct link *l)
 {
     l->authenticated = true;
     l->handshake_by = UINT64_MAX;
+    if (l->stretching.state != STRETCH_NOT)
+        stretch_over(l->net->stretch, &l->stretching, STRETCH_RIGHT);
     link_report_authenticated(l->net, l->peer, l->channel, l->side);
     l->handler->authenticated(l->owner);
 }
@@ -316,23 +275,36 @@ static void tell_event(struct link *l, const struct usi_event *event, size_t lef
     switch (event->type) {
     case USI_EVENT_ROOM:
         if (!new_buffer(l, left))
-            close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
+            link_close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
         break;
     case USI_EVENT_KNOCK:
-        net_report(l->net, (struct report){.type = REPORT_KNOCK, .peer = l->peer});
+        link_report_knock(l->net, l->peer, l->channel);
         l->handler->knocked(l->owner);
         break;
     case USI_EVENT_AUTHENTICATED:
-        tell_authenticated(l);
+        if (usi_channel_held(l->channel))
+            link_hold(l);
+        else
+            link_tell_authenticated(l);
+        break;
+    case USI_EVENT_SALT:
+        link_stretch(l);
+        break;
+    case USI_EVENT_ASKED:
+        net_report(l->net,
+                   (struct report){.type = REPORT_ASKED, .peer = l->peer, .number = event->reason});
+        break;
+    case USI_EVENT_ANSWER:
+        link_take_answer(l, event->reason);
         break;
     case USI_EVENT_OPEN:
-        l->handler->opened(l->owner);
+        link_tell_open(l);
         break;
     case USI_EVENT_END:
         l->handler->ended(l->owner);
         break;
     case USI_EVENT_CHECK:
-        l->handler->checked(l->owner);
+        link_tell_check(l);
         break;
     case USI_EVENT_BYE:
         tell_bye(l);
@@ -354,22 +326,25 @@ static void take(struct link *l, const uint8_t *in, size_t size)
     size_t taken;
     bool news = false;
 
-    if (usi_channel_tick(l->channel, now_of(l)) != 0) {
-        close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
+    if (usi_channel_tick(l->channel, link_now(l)) != 0) {
+        link_close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
         return;
     }
     while (size > 0 && l->state == UP) {
-        if (l->authenticated && l->in == NULL && !new_buffer(l, size)) {
-            close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
+        if ((l->authenticated || l->held) && l->in == NULL && !new_buffer(l, size)) {
+            link_close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
             return;
         }
         int result = usi_channel_receive(l->channel, in, size, &taken, &l->to, &event);
         in += taken;
         size -= taken;
         if (result != 0) {
+            if (l->side == LINK_LISTENER)
+                link_report_try(l->net, l->peer, l->channel, result);
             tell_data(l); /* what came before is authentic: nothing is lost */
             if (l->state == UP)
-                close_because(l, l->authenticated ? LINK_BROKEN : LINK_FOREIGN, result);
+                link_close_because(l, l->authenticated || l->held ? LINK_BROKEN : LINK_FOREIGN,
+                                   result);
             break;
         }
         news = news || event.type != USI_EVENT_NONE;
@@ -382,9 +357,11 @@ static void take(struct link *l, const uint8_t *in, size_t size)
     if (l->in != NULL && (l->state != UP || usi_channel_partial(l->channel) == 0))
         drop_buffer(l);
     link_flush(l);
+    if (l->state == UP)
+        link_watch_question(l);
     if (l->state == UP && news) { /* among them a rekey, after which data may go again */
-        arm(l);
-        feed(l);
+        link_arm(l);
+        link_feed(l);
     }
 }
 
@@ -395,11 +372,11 @@ static void take_end(struct link *l, int error)
 
     usi_channel_counts(l->channel, &counts);
     if (!l->authenticated)
-        close_because(l, LINK_REFUSED, error);
+        link_close_because(l, LINK_REFUSED, error);
     else if (usi_channel_idle(l->channel) && counts.streams > 0)
-        close_because(l, LINK_CLEAN, 0);
+        link_close_because(l, LINK_CLEAN, 0);
     else
-        close_because(l, LINK_CUT, error);
+        link_close_because(l, LINK_CUT, error);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -424,9 +401,10 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
         take(l, (const uint8_t *)buf->base, (size_t)size);
 }
 
-static void read_or_not(struct link *l)
+void link_read_or_not(struct link *l)
 {
-    bool wanted = l->state == FINISHING || (l->state == UP && !l->paused);
+    bool wanted =
+        l->state == FINISHING || (l->state == UP && !l->paused && !(l->held && l->open_waits));
 
     if (wanted == l->reading || l->state == CLOSING)
         return;
@@ -438,13 +416,13 @@ static void read_or_not(struct link *l)
     }
     int result = uv_read_start(&l->sock->uv.stream, on_alloc, on_read);
     if (result != 0)
-        close_because(l, l->authenticated ? LINK_CUT : LINK_REFUSED, result);
+        link_close_because(l, l->authenticated ? LINK_CUT : LINK_REFUSED, result);
 }
 
 void link_pause(struct link *l)
 {
     l->paused = true;
-    read_or_not(l);
+    link_read_or_not(l);
 }
 
 void link_wait(struct link *l)
@@ -458,10 +436,11 @@ void link_resume(struct link *l)
     l->paused = false;
     if (l->waiting) {
         l->waiting = false;
-        l->active_at = now_of(l);
-        arm(l);
+        l->active_at = link_now(l);
+        link_arm(l);
     }
-    read_or_not(l);
+    link_tell_waiting(l);
+    link_read_or_not(l);
 }
 
 /* ---- time ---- */
@@ -483,7 +462,7 @@ static bool has_moved(struct link *l)
     if (moved == l->moved)
         return false;
     l->moved = moved;
-    l->active_at = now_of(l);
+    l->active_at = link_now(l);
     return true;
 }
 
@@ -495,24 +474,24 @@ static uint64_t least(uint64_t a, uint64_t b)
 static void on_timer(uv_timer_t *timer)
 {
     struct link *l = timer->data;
-    uint64_t now = now_of(l);
+    uint64_t now = link_now(l);
 
     if (now >= l->handshake_by) {
-        close_because(l, LINK_SILENT, 0);
+        link_close_because(l, LINK_SILENT, 0);
     } else if (now >= l->finish_by) {
         close_handles(l);
     } else if (l->state == UP && now >= idle_by(l) && !has_moved(l)) {
         link_abort(l, USI_REASON_IDLE);
         l->end.cause = LINK_IDLE;
     } else if (l->state == UP && usi_channel_tick(l->channel, now) != 0) {
-        close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
+        link_close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
     } else if (l->state == UP) {
         link_flush(l);
     }
-    arm(l);
+    link_arm(l);
 }
 
-static void arm(struct link *l)
+void link_arm(struct link *l)
 {
     if (l->state == CLOSING)
         return;
@@ -523,7 +502,7 @@ static void arm(struct link *l)
         (void)uv_timer_stop(&l->timer);
         return;
     }
-    uint64_t now = now_of(l);
+    uint64_t now = link_now(l);
     (void)uv_timer_start(&l->timer, on_timer, due > now ? due - now : 0, 0);
 }
 
@@ -531,7 +510,7 @@ static void arm(struct link *l)
 
 void link_start(struct link *l)
 {
-    uint64_t now = now_of(l);
+    uint64_t now = link_now(l);
 
     l->state = UP;
     l->started = now;
@@ -540,26 +519,27 @@ void link_start(struct link *l)
         l->handshake_by = now + l->net->handshake_ms;
     net_report(l->net, (struct report){.type = l->side == LINK_CONNECTOR ? REPORT_CONNECTED
                                                                          : REPORT_ACCEPTED,
-                                       .peer = l->peer});
-    arm(l);
+                                       .peer = l->peer,
+                                       .mode = l->net->settings.mode});
+    link_arm(l);
     link_flush(l);
-    read_or_not(l);
+    link_read_or_not(l);
 }
 
-static void finish(struct link *l)
+void link_finish_now(struct link *l)
 {
     l->state = FINISHING;
     l->handshake_by = UINT64_MAX;
-    l->finish_by = now_of(l) + l->net->drain_ms;
+    l->finish_by = link_now(l) + l->net->drain_ms;
     link_flush(l);
-    arm(l);
-    read_or_not(l);
+    link_arm(l);
+    link_read_or_not(l);
 }
 
 void link_expect(struct link *l, uint64_t ms)
 {
-    l->handshake_by = ms > 0 ? now_of(l) + ms : UINT64_MAX;
-    arm(l);
+    l->handshake_by = ms > 0 ? link_now(l) + ms : UINT64_MAX;
+    link_arm(l);
 }
 
 void link_finish(struct link *l)
@@ -567,7 +547,7 @@ void link_finish(struct link *l)
     if (l->state != UP)
         return;
     l->end = (struct link_end){.cause = LINK_CLEAN};
-    finish(l);
+    link_finish_now(l);
 }
 
 void link_abort(struct link *l, enum usi_reason reason)
@@ -580,5 +560,5 @@ void link_abort(struct link *l, enum usi_reason reason)
         return;
     }
     l->end = end;
-    finish(l);
+    link_finish_now(l);
 }

@@ -13,19 +13,23 @@ enum link_side { LINK_CONNECTOR, LINK_LISTENER };
 
 /* Why a link has ended. */
 enum link_cause {
-    LINK_CLEAN,   /* between streams, as agreed */
-    LINK_REFUSED, /* closed before it was authenticated, by the peer */
-    LINK_SILENT,  /* not authenticated in time */
-    LINK_FOREIGN, /* the peer's first octets are not USI's, or not by a holder of the key; error
-                     says which */
-    LINK_CUT,     /* closed or reset by the peer or the network in the middle */
-    LINK_BROKEN,  /* an authenticated peer's records do not hold; error says how */
-    LINK_ABORTED, /* the peer gave up; reason says why */
-    LINK_GAVE_UP, /* we did; reason says why */
-    LINK_IDLE     /* nothing moved for net->idle_ms */
+    LINK_CLEAN,    /* between streams, as agreed */
+    LINK_REFUSED,  /* closed before it was authenticated, by the peer */
+    LINK_SILENT,   /* not authenticated in time */
+    LINK_FOREIGN,  /* the peer's first octets are not USI's, or not by a holder of the key; error
+                      says which */
+    LINK_CUT,      /* closed or reset by the peer or the network in the middle */
+    LINK_BROKEN,   /* an authenticated peer's records do not hold; error says how */
+    LINK_ABORTED,  /* the peer gave up; reason says why */
+    LINK_GAVE_UP,  /* we did; reason says why */
+    LINK_IDLE,     /* nothing moved for net->idle_ms */
+    LINK_UNWANTED, /* this side did not accept the peer's identity */
+    LINK_UNKEPT    /* it would have, but could not remember it */
 };
 
 struct link_end {
+    enum usi_mode mode; /* in which it was, or should have been, authenticated; may be 0 */
+    bool guessed;       /* closed after a password was shown and not confirmed */
     enum link_cause cause;
     int error; /* enum usi_error, or a negative libuv error for LINK_CUT and LINK_REFUSED; may be 0
                 */
@@ -34,7 +38,8 @@ struct link_end {
 
 /* Called from the loop; any may end the link by link_abort, link_cut or link_finish. */
 struct link_handler {
-    void (*knocked)(void *owner); /* listener: message 1 is by a holder of the key */
+    void (*knocked)(void *owner);    /* listener: message 1 is by a holder of the key */
+    void (*identified)(void *owner); /* listener: an identity is proved; its user is asked next */
     void (*authenticated)(void *owner);
     void (*opened)(void *owner);  /* listener: a stream begins */
     void (*checked)(void *owner); /* listener: --check; connector: its answer */
@@ -90,6 +95,23 @@ void link_abort(struct link *link, enum usi_reason reason);
 
 /* Closes at once. end.cause is what `closed` will be told. */
 void link_cut(struct link *link, enum link_cause cause);
+
+/* Identity mode: the answers of a judge, once for each link it was asked about. */
+void link_accept(struct link *link);
+void link_refuse(struct link *link, enum link_cause cause);
+
+/* Instead of an answer, once, on a connector with net->stretch: asks the listener the password
+ * question first. The judge is asked again when link_answer knows. */
+void link_question(struct link *link);
+
+/* Is that wanted (net->ask_password), and not done yet? */
+bool link_should_question(const struct link *link);
+
+/* What the listener answered to the password question: -1 it was not asked, 0 it knows the
+ * password, 1 it does not, 2 it has none or allows no more tries. */
+int link_answer(const struct link *link);
+
+enum link_side link_side_of(const struct link *link);
 
 /* Milliseconds since link_start. */
 uint64_t link_age(const struct link *link);

@@ -13,10 +13,10 @@ void link_end_text(const struct link_end *end, char *text, size_t size)
         (void)snprintf(text, size, "ended in order");
         break;
     case LINK_REFUSED:
-        (void)snprintf(text, size,
-                       "closed before it was authenticated%s%s; is the key (and --name) the same "
-                       "on both sides?",
-                       detail ? ": " : "", detail ? detail : "");
+        (void)snprintf(
+            text, size, "closed before it was authenticated%s%s%s", detail ? ": " : "",
+            detail ? detail : "",
+            end->mode == USI_MODE_KEY ? "; is the key (and --name) the same on both sides?" : "");
         break;
     case LINK_SILENT:
         (void)snprintf(text, size, "not authenticated in time");
@@ -35,6 +35,12 @@ void link_end_text(const struct link_end *end, char *text, size_t size)
     case LINK_GAVE_UP:
         (void)snprintf(text, size, "given up here: %s", usi_reason_text(end->reason));
         break;
+    case LINK_UNWANTED:
+        (void)snprintf(text, size, "its identity was not accepted");
+        break;
+    case LINK_UNKEPT:
+        (void)snprintf(text, size, "its identity could not be remembered");
+        break;
     case LINK_IDLE:
         (void)snprintf(text, size, "nothing moved for the idle timeout");
         break;
@@ -50,7 +56,38 @@ void link_report_authenticated(const struct net *net, const char *peer,
     net_report(net, (struct report){.type = REPORT_AUTHENTICATED,
                                     .peer = peer,
                                     .text = side == LINK_CONNECTOR ? "listener" : "connector",
-                                    .number = counts.key_bits});
+                                    .number = counts.key_bits,
+                                    .mode = counts.mode});
+}
+
+void link_report_knock(const struct net *net, const char *peer, const struct usi_channel *channel)
+{
+    struct usi_counts counts;
+
+    usi_channel_counts(channel, &counts);
+    net_report(net, (struct report){.type = REPORT_KNOCK, .peer = peer, .mode = counts.mode});
+}
+
+void link_report_try(const struct net *net, const char *peer, const struct usi_channel *channel,
+                     int error)
+{
+    struct usi_tries_state state;
+    struct usi_counts counts;
+
+    usi_channel_counts(channel, &counts);
+    if (counts.mode != USI_MODE_PASSWORD ||
+        (error != USI_ERR_PASSWORD && error != USI_ERR_SHARE && error != USI_ERR_TRIES))
+        return;
+    usi_keyring_tries(net->ring, uv_now(&net->loop->uv), &state);
+    net_report(net, (struct report){.type = REPORT_TRY,
+                                    .peer = peer,
+                                    .text = usi_error_text(error),
+                                    .number = state.failed});
+    if (!state.ever && error != USI_ERR_TRIES)
+        net_report(net, (struct report){
+                            .type = REPORT_WARNING,
+                            .peer = "the password",
+                            .text = "no more tries are allowed: start again for another"});
 }
 
 void link_report_rekeyed(const struct net *net, const char *peer, const struct usi_channel *channel)
@@ -72,6 +109,7 @@ void link_report_end(const struct net *net, const char *peer, const struct usi_c
     net_report(net, (struct report){.type = authenticated ? REPORT_ENDED : REPORT_HANDSHAKE_FAILED,
                                     .peer = peer,
                                     .text = text,
+                                    .mode = counts.mode,
                                     .sent = counts.sent,
                                     .received = counts.received});
 }

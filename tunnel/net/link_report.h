@@ -12,4 +12,11 @@ void link_report_rekeyed(const struct net *net, const char *peer,
 void link_report_end(const struct net *net, const char *peer, const struct usi_channel *channel,
                      bool authenticated, const struct link_end *end);
 
+/* A listener's REPORT_KNOCK. */
+void link_report_knock(const struct net *net, const char *peer, const struct usi_channel *channel);
+
+/* A try of a listener's password that failed, by its error; no report for other errors. */
+void link_report_try(const struct net *net, const char *peer, const struct usi_channel *channel,
+                     int error);
+
 #endif

@@ -2,7 +2,9 @@
 #ifndef USI_NET_NET_H
 #define USI_NET_NET_H
 
+#include "net/judge.h"
 #include "net/loop.h"
+#include "net/stretch.h"
 #include "usi/channel.h"
 
 /* What can happen, as one typed stream: messages, logs and counters are sinks of it. */
@@ -17,6 +19,10 @@ enum report_type {
     REPORT_REKEYED,          /* peer, number: how many so far */
     REPORT_ENDED,            /* peer, text: why, sent, received: a channel that was authenticated */
     REPORT_STREAM_FAILED,    /* peer or target, text: one stream of many failed */
+    REPORT_TRY,              /* peer, number: how often the password was wrong so far; text: what
+                                this try was */
+    REPORT_ASKED,            /* peer, number: what a password question's answer was, as in
+                                USI_EVENT_ASKED */
     REPORT_WARNING           /* text */
 };
 
@@ -25,6 +31,7 @@ struct report {
     const char *peer; /* or where */
     const char *text;
     uint64_t number, sent, received;
+    enum usi_mode mode; /* of REPORT_CONNECTED, _KNOCK, _AUTHENTICATED, _HANDSHAKE_FAILED; or 0 */
 };
 
 struct reporter {
@@ -39,6 +46,10 @@ struct net {
     struct usi_keyring *ring;
     struct usi_settings settings;
     uint64_t handshake_ms, idle_ms, drain_ms;
+    const struct judge *judge; /* identity mode: who decides; NULL: everybody is refused */
+    uint64_t ask_ms;           /* how long a user may take; 0: for ever */
+    struct stretch *stretch;   /* a connector's password; NULL: none */
+    bool ask_password;         /* connector, identity mode: the judge is to ask the question */
     struct reporter reporter;
 };
 

@@ -1,0 +1,183 @@
+/* What a link waits for besides its peer: a password that is stretched, and a user's word on an
+ * identity. */
+#include "net/link.h"
+#include "net/link_inside.h"
+
+/* Nobody else needs to think of this link any more: what its password was worth, and the judge. */
+void link_leave_others(struct link *l)
+{
+    struct usi_counts counts;
+
+    usi_channel_counts(l->channel, &counts);
+    l->end.mode = counts.mode;
+    l->end.guessed = usi_channel_guessed(l->channel);
+    if (l->stretching.state != STRETCH_NOT)
+        stretch_over(l->net->stretch, &l->stretching,
+                     l->end.guessed ? STRETCH_WRONG : STRETCH_NEITHER);
+    if (l->judged) {
+        l->judged = false;
+        l->net->judge->forget(l->net->judge->owner, l);
+    }
+}
+
+static void ask_judge(struct link *l)
+{
+    l->handshake_by = UINT64_MAX;
+    if (l->net->judge == NULL) {
+        link_refuse(l, LINK_UNWANTED);
+        return;
+    }
+    l->judged = true;
+    l->net->judge->ask(l->net->judge->owner, l);
+}
+
+/* The peer has proved its identity; whether that is welcome is another matter. */
+void link_hold(struct link *l)
+{
+    l->held = true;
+    if (l->side == LINK_LISTENER)
+        l->handler->identified(l->owner);
+    if (l->state == UP)
+        ask_judge(l);
+}
+
+void link_question(struct link *l)
+{
+    l->judged = false;
+    if (l->state != UP || !l->held)
+        return;
+    if (l->net->stretch == NULL || usi_channel_question(l->channel) != 0) {
+        link_close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
+        return;
+    }
+    link_expect(l, l->net->handshake_ms);
+    link_flush(l);
+}
+
+bool link_should_question(const struct link *l)
+{
+    return l->side == LINK_CONNECTOR && l->net->ask_password && l->answer < 0;
+}
+
+void link_watch_question(struct link *l)
+{
+    bool open = usi_channel_questioned(l->channel);
+
+    if (l->side != LINK_LISTENER || open == l->questioned)
+        return;
+    l->questioned = open;
+    link_expect(l, open ? l->net->handshake_ms : 0);
+}
+
+void link_tell_waiting(struct link *l)
+{
+    bool check = l->check_waits, open = l->open_waits;
+
+    if (l->state != UP || l->held || l->paused)
+        return;
+    l->check_waits = false;
+    l->open_waits = false;
+    if (check)
+        l->handler->checked(l->owner);
+    if (open && l->state == UP)
+        l->handler->opened(l->owner);
+}
+
+void link_accept(struct link *l)
+{
+    l->judged = false;
+    if (l->state != UP || !l->held)
+        return;
+    l->held = false;
+    if (usi_channel_accept(l->channel) != 0) {
+        link_close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
+        return;
+    }
+    l->active_at = link_now(l);
+    link_tell_authenticated(l);
+    link_tell_waiting(l);
+    link_flush(l);
+    link_read_or_not(l);
+    link_arm(l);
+    link_feed(l);
+}
+
+void link_refuse(struct link *l, enum link_cause cause)
+{
+    enum usi_reason reason = cause == LINK_UNKEPT ? USI_REASON_LOCAL_IO : USI_REASON_NOT_ACCEPTED;
+
+    l->judged = false;
+    if (l->state != UP || !l->held)
+        return;
+    l->held = false;
+    if (usi_channel_abort(l->channel, (uint8_t)reason) != 0) {
+        link_close_because(l, cause, 0);
+        return;
+    }
+    l->end = (struct link_end){.cause = cause};
+    link_finish_now(l);
+}
+
+int link_answer(const struct link *l)
+{
+    return l->answer;
+}
+
+enum link_side link_side_of(const struct link *l)
+{
+    return l->side;
+}
+
+void link_take_answer(struct link *l, uint8_t answer)
+{
+    l->answer = answer;
+    stretch_over(l->net->stretch, &l->stretching,
+                 answer == 0   ? STRETCH_RIGHT
+                 : answer == 1 ? STRETCH_WRONG
+                               : STRETCH_NEITHER);
+    ask_judge(l);
+}
+
+static void stretched(void *owner, const uint8_t *octets)
+{
+    struct link *l = owner;
+
+    if (octets == NULL) {
+        link_close_because(l, LINK_FOREIGN, USI_ERR_TRIES);
+        return;
+    }
+    int result = usi_channel_stretched(l->channel, octets);
+    if (result != 0)
+        link_close_because(l, LINK_FOREIGN, result);
+    else
+        link_flush(l);
+}
+
+void link_stretch(struct link *l)
+{
+    if (l->net->stretch == NULL) {
+        link_close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
+        return;
+    }
+    l->stretching.done = stretched;
+    l->stretching.owner = l;
+    stretch_start(l->net->stretch, &l->stretching, usi_channel_salt(l->channel));
+}
+
+/* While the link is held, an `open` waits for the judge, and what follows it stays where it is. */
+void link_tell_open(struct link *l)
+{
+    if (!l->held) {
+        l->handler->opened(l->owner);
+        return;
+    }
+    l->open_waits = true;
+    link_read_or_not(l);
+}
+
+void link_tell_check(struct link *l)
+{
+    l->check_waits = l->held;
+    if (!l->held)
+        l->handler->checked(l->owner);
+}
