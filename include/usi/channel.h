@@ -63,6 +63,10 @@ int usi_crypto_new(struct usi_crypto **out, OSSL_LIB_CTX *libctx, const char *pr
                    const char **what);
 void usi_crypto_free(struct usi_crypto *crypto);
 
+/* Frees what libcrypto keeps for the calling thread, which uses crypto no more; before the libctx
+ * is freed. */
+void usi_crypto_thread_stop(const struct usi_crypto *crypto);
+
 /* ---- keys ---- */
 
 enum { USI_NAME_MAX = 255 };
@@ -344,6 +348,7 @@ struct usi_counts {
     uint64_t rekeys;
     uint64_t streams; /* begun */
     bool authenticated;
+    bool heard;                  /* a record has come from the peer */
     bool end_sent, end_received; /* of the present stream */
     unsigned key_bits;           /* of the cipher */
     enum usi_mode mode;

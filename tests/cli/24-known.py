@@ -83,7 +83,7 @@ class Known(TerminalScenario):
         self.assertTrue(os.path.exists(os.path.join(home, ".local/state/usi/known")))
 
     def test_changed(self):
-        """Another key under a known address: loud, with the old one's place, and nobody is asked."""
+        """Another key under a known address: loud, where the old one is, and nobody is asked."""
         holder, address = reserve_port()
         self.addCleanup(holder.close)
         listener = self.listen(self.server, "--anyone", "-k", address=address)
@@ -91,6 +91,7 @@ class Known(TerminalScenario):
         self.meet(listener, self.alice, to=address)
         listener.kill()
         before = self.known("connect")
+        place = "line 1 of " + os.path.join(self.path("connect"), "usi", "known")
         for other in (self.identity("other"), "--identity", "--identity=rsa"):
             with self.round(other=other):
                 listener = self.listen(other, "--anyone", "-k", address=address, stdin=b"down")
@@ -101,7 +102,7 @@ class Known(TerminalScenario):
                 text = "\n".join(got.lines)
                 self.assertIn("HAS CHANGED", text)
                 self.assertIn(own, text)
-                self.assertIn("line 1 of " + os.path.join(self.path("connect"), "usi", "known"), text)
+                self.assertIn(place, text)
                 self.assertNotIn(QUESTION, here.text)
                 self.assertEqual((got.out.finish(), listener.out.count), (b"", 0))
                 listener.kill()

@@ -202,7 +202,7 @@ class IdentityHandshake(Handshake):
         self.take_peer(identity.check(shown, self.NETWORK, self.noise.payload_h))
 
     def take_peer(self, peer):
-        require(not self.before or peer.spki == self.before.peer.spki, "another key in a rekey")
+        require(not self.before or peer == self.before.peer, "another key or mark in a rekey")
         self.peer = peer
 
     def proof(self):
@@ -279,6 +279,7 @@ class PasswordHandshake(Handshake):
         self.begin_noise(body[:65], body[:65])
         if self.noise.read(body[65:]) != b"":
             raise password.WrongPassword("the connector does not know the password")
+        self.password.tries -= 1  # what counts is what fails
         self.noise.mix_hash(b"\0")
         self.over = True
         return b"\0" + self.noise.write()

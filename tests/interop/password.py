@@ -65,7 +65,7 @@ class WrongPassword(Refused):
 
 
 class Password:
-    """What a side knows. A listener has a salt, made once, counts what is tried, and stops at limit."""
+    """What a side knows. A listener has a salt, made once, counts tries that fail, and stops at limit."""
 
     def __init__(self, text, salt=None, limit=None):
         self.octets = text if isinstance(text, bytes) else text.encode()

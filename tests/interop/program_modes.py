@@ -207,17 +207,19 @@ class Connector(Modes):
         self.refused(link)
         self.talk(self.up(process, Identity()), process)
 
-    def test_another_key_in_a_rekey(self):
-        process = self.start_listener("--identity", "--anyone", stdin=harness.PIPE)
-        link = self.up(process, Identity())
-        link.channel.open()
-        link.channel.side = link.channel.side._replace(credential=Identity())
-        link.channel.rekey()
-        link.send()
-        while link.read():
-            pass
-        self.assertNotIn(("rekeyed",), link.channel.events)
-        process.wait(harness.CUT)
+    def test_another_key_or_mark_in_a_rekey(self):
+        for other in (Identity(), Identity(self.own, True)):
+            with self.round(kept=bool(other.mark)):
+                process = self.start_listener("--identity", "--anyone", stdin=harness.PIPE)
+                link = self.up(process, Identity(self.own))
+                link.channel.open()
+                link.channel.side = link.channel.side._replace(credential=other)
+                link.channel.rekey()
+                link.send()
+                while link.read():
+                    pass
+                self.assertNotIn(("rekeyed",), link.channel.events)
+                process.wait(harness.CUT)
 
     def test_passwords(self):
         """A wrong one is silence; the fourth is not answered any more."""
@@ -281,9 +283,21 @@ class Connector(Modes):
         self.assertEqual(link.wait("answer"), ("answer", None))
         process = self.start_listener("--identity", "--anyone", *self.words)
         link = self.up(process, Identity())
-        for right in (False, False, False, None):
-            link.channel.ask_password(Password("a guess"))
+        for word, right in (("a", False), (WORD, True), ("b", False), ("c", False), (WORD, None)):
+            link.channel.ask_password(Password(word))
             self.assertEqual(link.wait("answer"), ("answer", right))
+
+    def test_a_ninth_question(self):
+        process = self.start_listener("--identity", "--anyone", *self.words, stdin=harness.PIPE)
+        link = self.up(process, Identity())
+        link.channel.open()
+        for _ in range(usi1.QUESTIONS_MAX):
+            link.channel.ask_password(Password(WORD))
+            self.assertEqual(link.wait("answer"), ("answer", True))
+        link.channel.ask_password(Password(WORD))
+        link.send()
+        self.refused(link)
+        process.wait(harness.CUT)
 
     def test_question_after_a_rekey(self):
         """It is the h of the first handshake that counts."""
@@ -410,16 +424,18 @@ class Listener(Modes):
                 self.over(link, process)
                 self.assertGreaterEqual(rekeys[0], 1)
 
-    def test_another_key_in_a_rekey(self):
-        process = self.by_identity(self.own, stdin=harness.PIPE)
-        link = self.up(Identity(self.own))
-        link.wait("open")
-        link.channel.side = link.channel.side._replace(credential=Identity())
-        link.channel.rekey()
-        link.send()
-        while link.read():
-            pass
-        process.wait(harness.CUT)
+    def test_another_key_or_mark_in_a_rekey(self):
+        for other in (Identity(), Identity(self.own, True)):
+            with self.round(kept=bool(other.mark)):
+                process = self.by_identity(self.own, stdin=harness.PIPE)
+                link = self.up(Identity(self.own))
+                link.wait("open")
+                link.channel.side = link.channel.side._replace(credential=other)
+                link.channel.rekey()
+                link.send()
+                while link.read():
+                    pass
+                process.wait(harness.CUT)
 
     def test_false_identities(self):
         """Message 2 does not open, or what it shows is not signed by its key, or not for this channel."""

@@ -27,7 +27,8 @@ DATA_MAX, PADDING_MAX, TAG = 65536, 255, 16
 LENGTH_MIN, LENGTH_MAX = 1 + TAG, DATA_MAX + 1 + PADDING_MAX + TAG
 FIRST_LENGTH_MAX, FIRST_IDENTITY_MAX = 512, 2048
 PING_MAX = 32
-REKEY_BYTES, RESERVE = 2**36, 4096
+REKEY_BYTES, RESERVE = 2**36, 8192
+QUESTIONS_MAX = 8
 
 DATA, END, BYE, OPEN, ABORT, PING, PONG = 1, 2, 3, 4, 7, 9, 10
 PROOF, ASK, REKEY_1, REKEY_2, SWITCH = 11, 13, 14, 15, 16
@@ -106,7 +107,7 @@ class Channel:
         self.proof_due = False  # the next record must be `proof`
         self.switched = False  # our direction has its new key, or the peer's has, whichever is first
         self.asked = False
-        self.question = None  # the password question that is open
+        self.question, self.questions = None, 0  # the password question that is open; how many there were
         self.handshake = new_handshake(self.side)
         self.approved = not isinstance(self.handshake, IdentityHandshake)
         self.held = None  # a record that came before approve()
@@ -394,6 +395,7 @@ class Channel:
     def begin_question(self, password):
         context = b"USI1 question" + self.first_h
         self.question = PasswordHandshake(self.side._replace(credential=password), context)
+        self.questions += 1
 
     def end_question(self, event, right):
         self.question = None
@@ -402,6 +404,7 @@ class Channel:
     def take_question(self, content):
         identity = self.last and isinstance(self.last, IdentityHandshake)
         require(identity and not self.connector and not self.question, "a question that has no place")
+        require(self.questions < QUESTIONS_MAX, "a ninth question")
         self.begin_question(self.password)
         if self.password and self.password.allowed:
             self.seal(CHALLENGE, self.question.receive(content))

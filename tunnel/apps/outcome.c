@@ -18,7 +18,12 @@ static void explain_refusal(const struct link_end *end, const char *peer, char *
             "tries for now or ever, the names (--name) differ, or no USI listener is there",
     };
 
-    if (end->guessed)
+    if (end->guessed && end->mode == USI_MODE_IDENTITY)
+        (void)snprintf(text, size,
+                       "%s closed the connection instead of proving that it knows the password: "
+                       "somebody may be in the middle",
+                       peer);
+    else if (end->guessed)
         (void)snprintf(text, size,
                        "%s closed the connection: the password is wrong, or was used before", peer);
     else
@@ -45,7 +50,7 @@ static void explain_foreign(const struct link_end *end, const char *peer, char *
 
 enum outcome outcome_of_link(const struct link_end *end, const char *peer, char *text, size_t size)
 {
-    char why[160];
+    char why[192];
 
     link_end_text(end, why, sizeof why);
     (void)snprintf(text, size, "%s: %s", peer, why);
@@ -69,11 +74,14 @@ enum outcome outcome_of_link(const struct link_end *end, const char *peer, char 
     case LINK_FOREIGN:
         explain_foreign(end, peer, text, size);
         return OUTCOME_NOT_AUTHENTICATED;
-    case LINK_UNWANTED:
+    case LINK_UNWANTED: /* why is said by who decided it */
+        text[0] = '\0';
         return OUTCOME_NOT_AUTHENTICATED;
     case LINK_ABORTED:
         return OUTCOME_FAR;
     case LINK_UNKEPT:
+        text[0] = '\0';
+        return OUTCOME_LOCAL;
     case LINK_GAVE_UP:
         return OUTCOME_LOCAL;
     case LINK_CUT:
@@ -94,6 +102,8 @@ enum outcome outcome_of_relay(enum relay_result result)
         return OUTCOME_LOCAL;
     case RELAY_FAR:
         return OUTCOME_FAR;
+    case RELAY_REFUSED:
+        return OUTCOME_NOT_AUTHENTICATED;
     case RELAY_CUT:
         break;
     }

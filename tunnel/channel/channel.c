@@ -530,6 +530,7 @@ void usi_channel_counts(const struct usi_channel *c, struct usi_counts *counts)
         .rekeys = c->rekeys,
         .streams = c->streams,
         .authenticated = c->authenticated,
+        .heard = c->opener.counter > 0 || c->rekeys > 0,
         .end_sent = c->stream.end_sent,
         .end_received = c->stream.end_received,
         .key_bits = 8 * (unsigned)(cipher != NULL ? cipher->key_size : 0),

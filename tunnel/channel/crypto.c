@@ -223,6 +223,11 @@ int usi_crypto_new(struct usi_crypto **out, OSSL_LIB_CTX *libctx, const char *pr
     return 0;
 }
 
+void usi_crypto_thread_stop(const struct usi_crypto *crypto)
+{
+    OPENSSL_thread_stop_ex(crypto->libctx);
+}
+
 void usi_crypto_free(struct usi_crypto *c)
 {
     if (c == NULL)

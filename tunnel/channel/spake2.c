@@ -197,7 +197,8 @@ int usi_spake2_new(struct usi_spake2 **out, const struct usi_crypto *crypto,
         result = set_scalars(s, stretched, size);
     if (result == 0)
         result = make_share(s);
-    BN_CTX_free(s->bn); /* it keeps what it had of the secure heap, and a stranger may never answer */
+    BN_CTX_free(
+        s->bn); /* it keeps what it had of the secure heap, and a stranger may never answer */
     s->bn = NULL;
     if (result != 0) {
         usi_spake2_free(s);

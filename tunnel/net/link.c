@@ -340,7 +340,7 @@ static void take(struct link *l, const uint8_t *in, size_t size)
         size -= taken;
         if (result != 0) {
             if (l->side == LINK_LISTENER)
-                link_report_try(l->net, l->peer, l->channel, result);
+                link_report_try(l->net, l->peer, result);
             tell_data(l); /* what came before is authentic: nothing is lost */
             if (l->state == UP)
                 link_close_because(l, l->authenticated || l->held ? LINK_BROKEN : LINK_FOREIGN,
@@ -371,7 +371,10 @@ static void take_end(struct link *l, int error)
     struct usi_counts counts;
 
     usi_channel_counts(l->channel, &counts);
-    if (!l->authenticated)
+    /* A listener checks an identity after its connector has accepted it: closing then is a no too.
+     */
+    if (!l->authenticated || (l->side == LINK_CONNECTOR && !counts.heard &&
+                              counts.mode == USI_MODE_IDENTITY && l->state == UP))
         link_close_because(l, LINK_REFUSED, error);
     else if (usi_channel_idle(l->channel) && counts.streams > 0)
         link_close_because(l, LINK_CLEAN, 0);

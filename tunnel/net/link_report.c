@@ -2,6 +2,20 @@
 
 #include <stdio.h>
 
+/* What may be the matter, by mode. */
+static const char *refusal_hint(enum usi_mode mode)
+{
+    switch (mode) {
+    case USI_MODE_KEY:
+        return "; is the key (and --name) the same on both sides?";
+    case USI_MODE_IDENTITY:
+        return "; does it listen with --identity, under that --name, and take RSA keys "
+               "(--accept-rsa)?";
+    default:
+        return "";
+    }
+}
+
 void link_end_text(const struct link_end *end, char *text, size_t size)
 {
     const char *detail = end->error == 0 ? NULL
@@ -13,10 +27,8 @@ void link_end_text(const struct link_end *end, char *text, size_t size)
         (void)snprintf(text, size, "ended in order");
         break;
     case LINK_REFUSED:
-        (void)snprintf(
-            text, size, "closed before it was authenticated%s%s%s", detail ? ": " : "",
-            detail ? detail : "",
-            end->mode == USI_MODE_KEY ? "; is the key (and --name) the same on both sides?" : "");
+        (void)snprintf(text, size, "closed before it was authenticated%s%s%s", detail ? ": " : "",
+                       detail ? detail : "", refusal_hint(end->mode));
         break;
     case LINK_SILENT:
         (void)snprintf(text, size, "not authenticated in time");
@@ -68,15 +80,11 @@ void link_report_knock(const struct net *net, const char *peer, const struct usi
     net_report(net, (struct report){.type = REPORT_KNOCK, .peer = peer, .mode = counts.mode});
 }
 
-void link_report_try(const struct net *net, const char *peer, const struct usi_channel *channel,
-                     int error)
+void link_report_try(const struct net *net, const char *peer, int error)
 {
     struct usi_tries_state state;
-    struct usi_counts counts;
 
-    usi_channel_counts(channel, &counts);
-    if (counts.mode != USI_MODE_PASSWORD ||
-        (error != USI_ERR_PASSWORD && error != USI_ERR_SHARE && error != USI_ERR_TRIES))
+    if (error != USI_ERR_PASSWORD && error != USI_ERR_SHARE && error != USI_ERR_TRIES)
         return;
     usi_keyring_tries(net->ring, uv_now(&net->loop->uv), &state);
     net_report(net, (struct report){.type = REPORT_TRY,

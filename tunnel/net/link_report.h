@@ -16,7 +16,6 @@ void link_report_end(const struct net *net, const char *peer, const struct usi_c
 void link_report_knock(const struct net *net, const char *peer, const struct usi_channel *channel);
 
 /* A try of a listener's password that failed, by its error; no report for other errors. */
-void link_report_try(const struct net *net, const char *peer, const struct usi_channel *channel,
-                     int error);
+void link_report_try(const struct net *net, const char *peer, int error);
 
 #endif

@@ -257,6 +257,7 @@ static void no_event(void *owner)
 
 static const struct link_handler link_handler = {
     .knocked = no_event,
+    .identified = no_event,
     .authenticated = no_event,
     .opened = no_event,
     .checked = no_event,
@@ -272,14 +273,16 @@ static const struct link_handler link_handler = {
 static void link_closed(void *owner, const struct link_end *end)
 {
     struct relay *r = owner;
-    char text[160];
+    char text[192];
     enum relay_result result = r->result;
 
     local_disown(r->local);
     if (!given_up(r)) {
         link_end_text(end, text, sizeof text);
         (void)snprintf(r->text, sizeof r->text, "%s", text);
-        result = end->cause == LINK_ABORTED ? RELAY_FAR : RELAY_CUT;
+        result = end->cause == LINK_ABORTED   ? RELAY_FAR
+                 : end->cause == LINK_REFUSED ? RELAY_REFUSED
+                                              : RELAY_CUT;
     }
     r->over(r->owner, result, r->text);
     free(r);

@@ -9,11 +9,12 @@
 struct relay;
 
 enum relay_result {
-    RELAY_DONE,  /* both directions ended and both sides have written everything out; the link is
-                    idle */
-    RELAY_CUT,   /* the link was cut off, or tampered with */
-    RELAY_LOCAL, /* the local end failed, or took no data */
-    RELAY_FAR    /* the far side gave up */
+    RELAY_DONE,    /* both directions ended and both sides have written everything out; the link is
+                      idle */
+    RELAY_CUT,     /* the link was cut off, or tampered with */
+    RELAY_REFUSED, /* the link was closed before the far side let us in */
+    RELAY_LOCAL,   /* the local end failed, or took no data */
+    RELAY_FAR      /* the far side gave up */
 };
 
 struct relay_options {

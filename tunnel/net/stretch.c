@@ -21,14 +21,14 @@ struct stretch {
     const struct usi_crypto *crypto;
     char *password; /* in the secure heap; NULL: given up */
     size_t size;
-    bool proved;       /* right once */
-    bool asking;       /* the user is being asked for another */
+    bool proved; /* right once */
+    bool asking; /* the user is being asked for another */
     unsigned failures;
     uint64_t failed_at; /* ms: the latest */
     unsigned shown;     /* waits in STRETCH_SHOWN, of this generation */
     unsigned generation;
-    struct job *job;   /* NULL: none is running */
-    bool known;        /* salt and stretched are */
+    struct job *job; /* NULL: none is running */
+    bool known;      /* salt and stretched are */
     uint8_t salt[USI_SALT];
     uint8_t *stretched; /* in the secure heap */
     struct stretch_wait *first;

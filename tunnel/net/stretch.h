@@ -1,8 +1,9 @@
 /* A connector's password, stretched in the thread pool so that the loop goes on: one at a time, and
- * kept for the salt that it was stretched under. Counts what fails: after three failures its user is
- * asked again, or nobody is shown anything more, and so many proofs are not open at once that more
- * could fail; a password that was never right is shown to one peer at a time. Who stands in the
- * middle and lets some through so has three guesses; they are forgotten after an hour without any. */
+ * kept for the salt that it was stretched under. Counts what fails: after three failures its user
+ * is asked again, or nobody is shown anything more, and so many proofs are not open at once that
+ * more could fail; a password that was never right is shown to one peer at a time. Who stands in
+ * the middle and lets some through so has three guesses; they are forgotten after an hour without
+ * any. */
 #ifndef USI_NET_STRETCH_H
 #define USI_NET_STRETCH_H
 
