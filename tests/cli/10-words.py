@@ -154,7 +154,6 @@ class NotYet(Scenario):
             ["connect", "127.0.0.1:1", "-L", "0:127.0.0.1:80"] + keyed,
             ["connect", "127.0.0.1:1", "-L", "127.0.0.1:0:127.0.0.1:80"] + keyed,
             ["connect", "127.0.0.1:1", "-L", "0/udp"] + keyed,
-            ["listen", "127.0.0.1:0", "--threads", "2"],
             ["connect", "127.0.0.1:1", "--dev"] + keyed,
             ["connect", "127.0.0.1:1", "--json"] + keyed,
             ["listen", "127.0.0.1:0", "--user", "nobody"] + keyed,

@@ -259,7 +259,6 @@ START_TEST(what_is_to_come_is_not_yet)
     static const char *const lines[] = {
         "-R 1",
         "--remote 1",
-        "--threads 2",
         "--dev",
         "--dev=secrets",
         "--json",
@@ -274,7 +273,7 @@ START_TEST(what_is_to_come_is_not_yet)
 
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         refuse(OPTIONS_CONNECT, lines[i], "not yet");
-    refuse(OPTIONS_LISTEN, "--threads 2", "not yet");
+    refuse(OPTIONS_LISTEN, "--no-sandbox", "not yet");
     refuse(OPTIONS_KEYGEN, "--json", "not yet");
 }
 END_TEST
@@ -379,8 +378,8 @@ START_TEST(passwords)
     refuse(OPTIONS_CONNECT, "--password-fd -1 host", "descriptor");
     refuse(OPTIONS_CONNECT, "--password-fd 99999999999 host", "descriptor");
     refuse(OPTIONS_CONNECT, "--password=secret host", "takes no value");
-    refuse(OPTIONS_LISTEN, "--password --password-file f", "exclude each other");
-    refuse(OPTIONS_LISTEN, "--password --password-fd 3", "exclude each other");
+    take(OPTIONS_LISTEN, "--password --password-file f"); /* that one, and none is made up */
+    take(OPTIONS_CONNECT, "--password --password-fd 3 host");
     refuse(OPTIONS_LISTEN, "--password-file f --password-fd 3", "exclude each other");
 }
 END_TEST
@@ -391,10 +390,10 @@ START_TEST(ways_to_authenticate)
                                        "--password",   "--password-file f", "--password-fd 3"};
     const size_t count = sizeof ways / sizeof ways[0];
 
-    /* connect takes one */
+    /* connect takes one; where the password is, is no other one */
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < count; k++)
-            if (i != k)
+            if (i != k && !(i == 3 && k > 3) && !(k == 3 && i > 3))
                 refuse(OPTIONS_CONNECT, format("%s %s host", ways[i], ways[k]), "exclude");
     /* listen takes one of each kind */
     for (size_t i = 0; i < 2; i++)
@@ -510,6 +509,19 @@ START_TEST(sizes)
     }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         refuse(OPTIONS_LISTEN, format("--rekey-bytes=%s", bad[i]), "64K");
+}
+END_TEST
+
+START_TEST(threads)
+{
+    static const char *const bad[] = {"0", "65", "-1", "2K", "x", "18446744073709551617"};
+
+    take(OPTIONS_LISTEN, "--key-file k");
+    ck_assert_uint_eq(options.threads, 0);
+    take(OPTIONS_CONNECT, "--key-file k --threads 64 host");
+    ck_assert_uint_eq(options.threads, 64);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        refuse(OPTIONS_LISTEN, format("--threads=%s", bad[i]), "from 1 to 64");
 }
 END_TEST
 
@@ -867,6 +879,7 @@ int main(void)
     tcase_add_test(files, ways_in_files);
     tcase_add_test(tests, seconds);
     tcase_add_test(tests, sizes);
+    tcase_add_test(tests, threads);
     tcase_add_test(tests, other_values);
     tcase_add_test(tests, lists_are_bounded);
     tcase_add_test(tests, combinations_that_make_no_sense);

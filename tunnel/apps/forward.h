@@ -23,6 +23,11 @@ struct forward_far *forward_far_new(const struct net *net,
                                     const struct forward_far_options *options, outcome_told *told,
                                     void *owner, char *why, size_t size);
 
+/* The same for another loop, on the sockets of `first`, whose options it has. NULL when out of
+ * memory or descriptors. */
+struct forward_far *forward_far_share(const struct forward_far *first, const struct net *net,
+                                      outcome_told *told, void *owner);
+
 /* Takes no more channels; told is called once all streams have ended: OUTCOME_DONE, or OUTCOME_CUT
  * if some had to be cut off after drain_ms. */
 void forward_far_stop(struct forward_far *forward);
@@ -38,6 +43,7 @@ struct forward_near *forward_near_new(const struct net *net, const struct addres
                                       const struct address *local, size_t count,
                                       const struct listener_options *listen, char *why,
                                       size_t size);
+struct forward_near *forward_near_share(const struct forward_near *first, const struct net *net);
 void forward_near_free(struct forward_near *forward);
 
 #endif

@@ -16,6 +16,8 @@ struct channel {
     char peer[SOCK_TEXT];
 };
 
+enum { GATES = 3 };
+
 struct forward_far {
     const struct net *net;
     const struct address *target;
@@ -26,6 +28,8 @@ struct forward_far {
     struct listener *listener;
     struct gate strangers, known; /* handshakes before and behind a right knock */
     struct gate identified;       /* peers that a user is asked about */
+    struct gate_census *census;   /* one for each of them, shared by all loops; the first's own */
+    bool shared;
     struct channel *channels;
     unsigned count, count_max;
     uv_timer_t drain;
@@ -39,8 +43,11 @@ static const struct link_handler handler;
 
 static void free_if_gone(struct forward_far *f)
 {
-    if (f->orphan && f->channels == NULL && f->timer_closed)
-        free(f);
+    if (!f->orphan || f->channels != NULL || !f->timer_closed)
+        return;
+    if (!f->shared)
+        free(f->census);
+    free(f);
 }
 
 static void tell_if_done(struct forward_far *f)
@@ -231,25 +238,70 @@ static void waiting(void *owner)
     link_start(c->link);
 }
 
-struct forward_far *forward_far_new(const struct net *net,
-                                    const struct forward_far_options *options, outcome_told *told,
-                                    void *owner, char *why, size_t size)
+static struct forward_far *make(const struct net *net, outcome_told *told, void *owner)
 {
     struct forward_far *f = calloc(1, sizeof *f);
 
     if (f == NULL || uv_timer_init(&net->loop->uv, &f->drain) != 0) {
-        (void)snprintf(why, size, "out of memory");
         free(f);
         return NULL;
     }
     f->net = net;
-    f->target = options->target;
-    f->dial = *options->dial;
     f->told = told;
     f->owner = owner;
     f->drain.data = f;
-    f->count_max = gate_connections_max(2);
+    f->count_max = gate_connections_max(2 * (net->loops > 0 ? net->loops : 1));
+    return f;
+}
+
+static bool count_together(struct forward_far *f, struct gate_census *census)
+{
+    if (census == NULL)
+        return false;
+    f->census = census;
+    f->strangers.census = &census[0];
+    f->known.census = &census[1];
+    f->identified.census = &census[2];
+    return true;
+}
+
+struct forward_far *forward_far_new(const struct net *net,
+                                    const struct forward_far_options *options, outcome_told *told,
+                                    void *owner, char *why, size_t size)
+{
+    struct forward_far *f = make(net, told, owner);
+
+    if (f == NULL) {
+        (void)snprintf(why, size, "out of memory");
+        return NULL;
+    }
+    if (!count_together(f, calloc(GATES, sizeof *f->census))) {
+        (void)snprintf(why, size, "out of memory");
+        forward_far_free(f);
+        return NULL;
+    }
+    f->target = options->target;
+    f->dial = *options->dial;
     f->listener = listener_new(net, options->address, options->listen, waiting, f, why, size);
+    if (f->listener == NULL) {
+        forward_far_free(f);
+        return NULL;
+    }
+    return f;
+}
+
+struct forward_far *forward_far_share(const struct forward_far *first, const struct net *net,
+                                      outcome_told *told, void *owner)
+{
+    struct forward_far *f = make(net, told, owner);
+
+    if (f == NULL)
+        return NULL;
+    f->shared = true;
+    (void)count_together(f, first->census);
+    f->target = first->target;
+    f->dial = first->dial;
+    f->listener = listener_share(net, first->listener, waiting, f);
     if (f->listener == NULL) {
         forward_far_free(f);
         return NULL;

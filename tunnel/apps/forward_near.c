@@ -31,7 +31,7 @@ struct forward_near {
     size_t source_count;
     struct source *sources;
     struct stream *streams;
-    unsigned count, count_max, shaking;
+    unsigned count, count_max, shaking, shaking_max;
     bool closing; /* being freed: nothing is reported or accepted any more */
     bool orphan;  /* freed when the last stream has gone */
 };
@@ -179,7 +179,8 @@ static void waiting(void *owner)
     struct stream *s;
     struct sock *sock;
 
-    if (f->count >= f->count_max || f->shaking >= SHAKING_MAX || (s = calloc(1, sizeof *s)) == NULL)
+    if (f->count >= f->count_max || f->shaking >= f->shaking_max ||
+        (s = calloc(1, sizeof *s)) == NULL)
         return; /* it waits in the kernel until another ends */
     sock = listener_accept(source->listener);
     if (sock == NULL || (s->local = local_new(f->net)) == NULL) {
@@ -203,31 +204,61 @@ static void waiting(void *owner)
         stream_gone(s, "out of memory");
 }
 
-struct forward_near *forward_near_new(const struct net *net, const struct address *address,
-                                      const struct dialer_options *dial,
-                                      const struct address *local, size_t count,
-                                      const struct listener_options *listen, char *why, size_t size)
+static struct forward_near *make(const struct net *net, const struct address *address,
+                                 const struct dialer_options *dial, size_t count)
 {
     struct forward_near *f = calloc(1, sizeof *f);
 
     if (f == NULL || (f->sources = calloc(count, sizeof *f->sources)) == NULL) {
-        (void)snprintf(why, size, "out of memory");
         free(f);
         return NULL;
     }
     f->net = net;
     f->address = address;
     f->dial = *dial;
-    f->count_max = gate_connections_max(2);
-    for (size_t i = 0; i < count; i++) {
-        struct source *source = &f->sources[i];
-        source->forward = f;
-        source->listener = listener_new(net, &local[i], listen, waiting, source, why, size);
+    unsigned loops = net->loops > 0 ? net->loops : 1;
+    f->count_max = gate_connections_max(2 * loops);
+    f->shaking_max = loops < SHAKING_MAX ? SHAKING_MAX / loops : 1;
+    for (size_t i = 0; i < count; i++)
+        f->sources[i].forward = f;
+    return f;
+}
+
+struct forward_near *forward_near_new(const struct net *net, const struct address *address,
+                                      const struct dialer_options *dial,
+                                      const struct address *local, size_t count,
+                                      const struct listener_options *listen, char *why, size_t size)
+{
+    struct forward_near *f = make(net, address, dial, count);
+
+    if (f == NULL) {
+        (void)snprintf(why, size, "out of memory");
+        return NULL;
+    }
+    for (; f->source_count < count; f->source_count++) {
+        struct source *source = &f->sources[f->source_count];
+        source->listener =
+            listener_new(net, &local[f->source_count], listen, waiting, source, why, size);
         if (source->listener == NULL) {
             forward_near_free(f);
             return NULL;
         }
-        f->source_count++;
+    }
+    return f;
+}
+
+struct forward_near *forward_near_share(const struct forward_near *first, const struct net *net)
+{
+    struct forward_near *f = make(net, first->address, &first->dial, first->source_count);
+
+    for (; f != NULL && f->source_count < first->source_count; f->source_count++) {
+        struct source *source = &f->sources[f->source_count];
+        source->listener =
+            listener_share(net, first->sources[f->source_count].listener, waiting, source);
+        if (source->listener == NULL) {
+            forward_near_free(f);
+            return NULL;
+        }
     }
     return f;
 }

@@ -57,8 +57,20 @@ static void run_pipe(struct program *p)
     pipe_connector_free(app);
 }
 
+static void *share_forward(void *first, const struct net *net, outcome_told *told, void *owner)
+{
+    (void)told, (void)owner; /* it ends only by a signal */
+    return forward_near_share(first, net);
+}
+
+static void free_forward(void *app)
+{
+    forward_near_free(app);
+}
+
 static void run_forward(struct program *p)
 {
+    static const struct crew_work work = {.share = share_forward, .free = free_forward};
     const struct options *o = &p->options;
     const struct dialer_options dial = dial_options(o);
     const struct listener_options listen = {.family = AF_UNSPEC};
@@ -71,9 +83,11 @@ static void run_forward(struct program *p)
         p->status = STATUS_NO_CONNECTION;
         return;
     }
-    p->app = app;
-    program_ready(p, true);
-    program_run(p);
+    if (program_crew(p, &work, app) == 0) {
+        program_ready(p, true);
+        program_run(p);
+    }
+    crew_free(p->crew);
     forward_near_free(app);
 }
 

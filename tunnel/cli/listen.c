@@ -38,9 +38,19 @@ static void run_pipe(struct program *p)
     pipe_listener_free(app);
 }
 
+static void *share_forward(void *first, const struct net *net, outcome_told *told, void *owner)
+{
+    return forward_far_share(first, net, told, owner);
+}
+
 static void stop_forward(void *app)
 {
     forward_far_stop(app);
+}
+
+static void free_forward(void *app)
+{
+    forward_far_free(app);
 }
 
 static void run_forward(struct program *p)
@@ -50,18 +60,22 @@ static void run_forward(struct program *p)
     const struct dialer_options dial = {.family = o->family, .timeout_ms = o->timeout_ms};
     const struct forward_far_options options = {
         .address = &o->address, .listen = &listen, .target = &o->forward, .dial = &dial};
+    static const struct crew_work work = {
+        .share = share_forward, .stop = stop_forward, .free = free_forward};
     char why[512];
-    struct forward_far *app = forward_far_new(&p->net, &options, program_told, p, why, sizeof why);
+    struct forward_far *app =
+        forward_far_new(&p->net, &options, program_app_told, p, why, sizeof why);
 
     if (app == NULL) {
         say_error("%s", why);
         p->status = STATUS_NO_CONNECTION;
         return;
     }
-    p->app = app;
-    p->stop = stop_forward;
-    program_ready(p, true);
-    program_run(p);
+    if (program_crew(p, &work, app) == 0) {
+        program_ready(p, true);
+        program_run(p);
+    }
+    crew_free(p->crew);
     forward_far_free(app);
 }
 

@@ -73,6 +73,8 @@ struct options {
     uint64_t rekey_ms;             /* 1 or more */
     uint64_t rekey_bytes;          /* 64 KiB to 64 GiB */
 
+    unsigned threads; /* 0: not given */
+
     unsigned keygen_bits; /* keygen --bits: 128, 192 or 256 */
     const char *output;   /* keygen -o, or NULL */
 

@@ -156,7 +156,9 @@ static const struct option table[] = {
      .group = GROUP_PASSWORD,
      .commands = BOTH,
      .offset = AT(password),
-     .help = "instead of a key: connect asks for it, listen makes up one that is good once"},
+     .help =
+         "instead of a key: unless one of the next two gives it, connect asks for it, and listen "
+         "makes up one that is good once"},
     {.name = "password-file",
      .type = OPTION_TEXT,
      .group = GROUP_PASSWORD,
@@ -171,6 +173,17 @@ static const struct option table[] = {
      .value = "NUMBER",
      .help = "the password is the first line that file descriptor NUMBER gives"},
 
+    {.name = "threads",
+     .type = OPTION_COUNT,
+     .group = GROUP_NETWORK,
+     .commands = BOTH,
+     .offset = AT(threads),
+     .lowest = 1,
+     .highest = 64,
+     .value = "N",
+     .help =
+         "loops of a forward, each in a thread, that share its connections; without it, as many as "
+         "there are cores; only one with --identity, or where connect has a password"},
     {.name = "source",
      .letter = 's',
      .type = OPTION_SOURCE,
@@ -326,7 +339,6 @@ static const struct option table[] = {
      .type = OPTION_NOT_YET,
      .group = GROUP_HIDDEN,
      .commands = OPTIONS_ALL},
-    NOT_YET("threads"),
     NOT_YET("dev"),
     NOT_YET("json"),
     NOT_YET("user"),
@@ -352,8 +364,6 @@ static const struct option_conflict conflicts[] = {
     {"forward", "progress", BOTH},
     {"forward", "recv-only", BOTH},
     {"forward", "send-only", BOTH},
-    {"password", "password-file", BOTH},
-    {"password", "password-fd", BOTH},
     {"password-file", "password-fd", BOTH},
     {"anyone", "fingerprint", BOTH},
     {"anyone", "trust", BOTH},

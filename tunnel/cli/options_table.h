@@ -20,6 +20,7 @@ enum option_type {
     OPTION_LOCAL,   /* an address to listen on for -L, repeatable */
     OPTION_SECONDS, /* a decimal number; uint64_t in ms, from `lowest` on */
     OPTION_SIZE,    /* a number with K, M or G; uint64_t from `lowest` to `highest` */
+    OPTION_COUNT,   /* a decimal number from `lowest` to `highest`; unsigned */
     OPTION_BITS,    /* 128, 192 or 256; unsigned */
     OPTION_FINGERPRINT, /* SHA-256 in hex, repeatable */
     OPTION_DESCRIPTOR,  /* the number of a file descriptor */

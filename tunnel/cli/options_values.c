@@ -105,6 +105,21 @@ static int set_bits(unsigned *bits, const char *value, char *why, size_t size)
     return -1;
 }
 
+static int set_count(unsigned *count, const struct option *option, const char *value, char *why,
+                     size_t size)
+{
+    uint64_t number;
+
+    if (value[strspn(value, "0123456789")] == '\0' && parse_size(&number, value) &&
+        number >= option->lowest && number <= option->highest) {
+        *count = (unsigned)number;
+        return 0;
+    }
+    snprintf(why, size, "\"%.80s\" is not a number from %u to %u", value, (unsigned)option->lowest,
+             (unsigned)option->highest);
+    return -1;
+}
+
 static int set_source(struct options *out, const char *value, char *why, size_t size)
 {
     size_t length = strlen(value);
@@ -221,6 +236,8 @@ int options_set(struct options *out, const struct option *option, const char *va
     case OPTION_SECONDS:
     case OPTION_SIZE:
         return set_number(field(out, option->offset), option, value, why, size);
+    case OPTION_COUNT:
+        return set_count(field(out, option->offset), option, value, why, size);
     case OPTION_BITS:
         return set_bits(field(out, option->offset), value, why, size);
     case OPTION_FINGERPRINT:
@@ -262,6 +279,9 @@ void options_unset(struct options *out, const struct option *option)
     case OPTION_CHOICE:
         *(const char **)field(out, option->offset) = NULL;
         *(bool *)field(out, option->count) = false;
+        break;
+    case OPTION_COUNT:
+        *(unsigned *)field(out, option->offset) = 0;
         break;
     case OPTION_FINGERPRINT:
         out->fingerprint_count = 0;

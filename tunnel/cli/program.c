@@ -123,6 +123,10 @@ static int prepare(struct program *p)
         status = make_loop(p);
     if (status == 0)
         status = credentials_make(&p->credentials);
+    if (status == 0) /* one user answers for all, and one loop asks him */
+        p->net.loops = p->net.judge != NULL || p->net.stretch != NULL ? 1
+                       : p->options.threads > 0                       ? p->options.threads
+                                                                      : crew_cores();
     return status;
 }
 
@@ -249,6 +253,44 @@ void program_told(void *program, enum outcome outcome, const char *text)
     p->status = status_of(outcome);
     p->over = true;
     uv_stop(&p->loop.uv);
+}
+
+/* ---- several loops ---- */
+
+void program_app_told(void *program, enum outcome outcome, const char *text)
+{
+    struct program *p = program;
+
+    if (p->crew != NULL)
+        crew_told(p->crew, outcome, text);
+    else
+        program_told(p, outcome, text);
+}
+
+static void stop_crew(void *crew)
+{
+    crew_stop(crew);
+}
+
+int program_crew(struct program *p, const struct crew_work *work, void *app)
+{
+    char why[256];
+
+    p->app = app;
+    p->stop = work->stop;
+    if (p->net.loops < 2)
+        return 0;
+    p->crew = crew_new(&p->net, p->net.loops, work, app, program_told, p, why, sizeof why);
+    if (p->crew == NULL) {
+        say_error("%s", why);
+        p->status = STATUS_INTERNAL;
+        return -1;
+    }
+    if (work->stop != NULL) {
+        p->app = p->crew;
+        p->stop = stop_crew;
+    }
+    return 0;
 }
 
 /* ---- the end ---- */

@@ -3,7 +3,7 @@
 #ifndef USI_CLI_PROGRAM_H
 #define USI_CLI_PROGRAM_H
 
-#include "apps/outcome.h"
+#include "apps/crew.h"
 #include "cli/credentials.h"
 #include "cli/options.h"
 #include "cli/say.h"
@@ -22,7 +22,8 @@ struct program {
     struct credentials credentials;
     struct loop loop;
     struct net net;
-    int ready_fd; /* -f: where the parent waits; -1 else */
+    struct crew *crew; /* NULL: one loop */
+    int ready_fd;      /* -f: where the parent waits; -1 else */
 
     uv_signal_t signals[PROGRAM_SIGNALS];
     int signal;   /* that ends us; 0: none */
@@ -52,6 +53,13 @@ void program_run(struct program *p);
 
 /* An outcome_told for apps, whose owner is the program: says what it was and stops the loop. */
 void program_told(void *program, enum outcome outcome, const char *text);
+
+/* The same for an app that a crew may share (program_crew): told once all loops are over. */
+void program_app_told(void *program, enum outcome outcome, const char *text);
+
+/* Takes app, and runs more loops beside the program's if --threads says so. Before app is freed,
+ * crew_free(p->crew). 0, or -1 when everything was said. */
+int program_crew(struct program *p, const struct crew_work *work, void *app);
 
 /* Frees all. Returns the exit status, or does not return: ended by the signal that ended it. The
  * app must have been freed before. */

@@ -32,6 +32,10 @@ void gate_leave(struct gate_entry *entry)
     else
         gate->newest = entry->older;
     gate->count--;
+    if (gate->census != NULL) {
+        atomic_fetch_sub(&gate->census->all, 1);
+        atomic_fetch_sub(&gate->census->source[entry->bucket], 1);
+    }
 }
 
 static void turn_out(struct gate_entry *entry)
@@ -48,6 +52,17 @@ void gate_make_way(struct gate *gate)
         turn_out(gate->oldest);
 }
 
+/* FNV-1a: who aims at a bucket of somebody else's makes that one's handshakes compete with his own.
+ */
+static unsigned bucket_of(const char *source)
+{
+    uint32_t hash = 2166136261u;
+
+    for (; *source != '\0'; source++)
+        hash = (hash ^ (unsigned char)*source) * 16777619u;
+    return (hash ^ hash >> 16) % GATE_BUCKETS;
+}
+
 void gate_enter(struct gate *gate, struct gate_entry *entry, struct link *link)
 {
     struct gate_entry *oldest_of_source = NULL;
@@ -60,11 +75,21 @@ void gate_enter(struct gate *gate, struct gate_entry *entry, struct link *link)
             oldest_of_source = e;
         of_source++;
     }
+    unsigned all = gate->count, bucket = bucket_of(link_source(link));
+    if (gate->census != NULL) { /* each loop may always have one */
+        of_source = atomic_load(&gate->census->source[bucket]);
+        all = atomic_load(&gate->census->all);
+    }
     if (oldest_of_source != NULL && of_source >= GATE_SOURCE)
         turn_out(oldest_of_source);
-    else if (gate->count >= GATE_ALL)
+    else if (gate->oldest != NULL && all >= GATE_ALL)
         turn_out(gate->oldest);
-    *entry = (struct gate_entry){.older = gate->newest, .link = link, .gate = gate};
+    *entry =
+        (struct gate_entry){.older = gate->newest, .link = link, .gate = gate, .bucket = bucket};
+    if (gate->census != NULL) {
+        atomic_fetch_add(&gate->census->all, 1);
+        atomic_fetch_add(&gate->census->source[bucket], 1);
+    }
     if (gate->newest != NULL)
         gate->newest->newer = entry;
     else

@@ -6,18 +6,30 @@
 
 #include "net/link.h"
 
+#include <stdatomic.h>
+
 enum { GATE_ALL = 512, GATE_SOURCE = 128, GATE_PATIENCE_MS = 1000 };
+
+enum { GATE_BUCKETS = 1024 };
+
+/* What the gates of several loops count together. Zero at first. Sources that fall into one bucket
+ * count as one. */
+struct gate_census {
+    atomic_uint all, source[GATE_BUCKETS];
+};
 
 /* Embedded in whatever has the link. */
 struct gate_entry {
     struct gate_entry *older, *newer;
     struct link *link;
     struct gate *gate; /* NULL: in none */
+    unsigned bucket;
 };
 
 struct gate {
     struct gate_entry *oldest, *newest;
     unsigned count;
+    struct gate_census *census; /* NULL: this gate stands alone */
 };
 
 /* link begins its handshake. May cut an older one (LINK_SILENT). */

@@ -314,15 +314,12 @@ static int listen_unix(struct listener *l, const struct address *address, char *
 
 /* ---- both ---- */
 
-struct listener *listener_new(const struct net *net, const struct address *address,
-                              const struct listener_options *options, void (*waiting)(void *owner),
-                              void *owner, char *why, size_t size)
+static struct listener *make(const struct net *net, void (*waiting)(void *owner), void *owner)
 {
     struct listener *l = calloc(1, sizeof *l);
 
     if (l == NULL || (l->turn = calloc(1, sizeof *l->turn)) == NULL ||
         uv_timer_init(&net->loop->uv, l->turn) != 0) {
-        (void)snprintf(why, size, "out of memory");
         if (l != NULL)
             free(l->turn);
         free(l);
@@ -332,6 +329,36 @@ struct listener *listener_new(const struct net *net, const struct address *addre
     l->net = net;
     l->waiting = waiting;
     l->owner = owner;
+    return l;
+}
+
+struct listener *listener_share(const struct net *net, const struct listener *of,
+                                void (*waiting)(void *owner), void *owner)
+{
+    struct listener *l = make(net, waiting, owner);
+
+    for (unsigned i = 0; l != NULL && i < of->count; i++) {
+        const struct sock *sock = of->slot[i].sock;
+        uv_os_fd_t fd;
+        int copy = uv_fileno(&sock->uv.handle, &fd) == 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+        if (copy < 0 || add_socket(l, copy, sock->is_tcp) != 0) {
+            listener_close(l);
+            return NULL;
+        }
+    }
+    return l;
+}
+
+struct listener *listener_new(const struct net *net, const struct address *address,
+                              const struct listener_options *options, void (*waiting)(void *owner),
+                              void *owner, char *why, size_t size)
+{
+    struct listener *l = make(net, waiting, owner);
+
+    if (l == NULL) {
+        (void)snprintf(why, size, "out of memory");
+        return NULL;
+    }
     int result = address->kind == ADDRESS_UNIX ? listen_unix(l, address, why, size)
                                                : listen_tcp(l, address, options->family, why, size);
     if (result != 0) {

@@ -21,6 +21,11 @@ struct listener *listener_new(const struct net *net, const struct address *addre
                               const struct listener_options *options, void (*waiting)(void *owner),
                               void *owner, char *why, size_t size);
 
+/* A listener of another loop on the sockets of `of`: whichever loop is first takes a connection.
+ * The file of a Unix socket stays the affair of `of`. NULL when out of memory or descriptors. */
+struct listener *listener_share(const struct net *net, const struct listener *of,
+                                void (*waiting)(void *owner), void *owner);
+
 /* The next connection that waits; NULL when none does, or it has gone, or no memory is left. */
 struct sock *listener_accept(struct listener *listener);
 

@@ -22,11 +22,17 @@ struct half {
     } uv;
 };
 
+/* Large, and there is one in a process: an idle forwarded connection does not carry it. */
+struct stdio {
+    struct half in, out;
+    uv_fs_t read, write;
+};
+
 struct local {
     const struct net *net;
     struct sock *sock; /* or: */
     char peer[SOCK_TEXT];
-    struct half in, out;
+    struct stdio *stdio; /* NULL: a socket */
     bool terminal;
     struct reader reader;
     struct writer writer;
@@ -50,8 +56,6 @@ struct local *local_new(const struct net *net)
     }
     l->held = 1;
     l->net = net;
-    l->in.fd = -1;
-    l->out.fd = -1;
     reader_init(&l->reader, net->loop, NULL, NULL);
     writer_init(&l->writer, net->loop, no_change, NULL);
     return l;
@@ -118,39 +122,54 @@ static int open_half(struct half *h, int standard, uv_loop_t *loop)
     return result;
 }
 
+/* Opens both; 0 or an error. */
+static int open_stdio(struct local *l, struct half *in, struct half *out)
+{
+    uv_loop_t *loop = &l->net->loop->uv;
+
+    in->fd = -1;
+    out->fd = -1;
+    /* Before either is touched: both may be one open file. */
+    in->flags = fcntl(STDIN_FILENO, F_GETFL);
+    out->flags = fcntl(STDOUT_FILENO, F_GETFL);
+    int result = open_half(in, STDIN_FILENO, loop);
+    if (in->is_stream)
+        l->held++;
+    l->terminal = in->is_stream && in->uv.handle.type == UV_TTY;
+    if (result != 0)
+        return result;
+    result = open_half(out, STDOUT_FILENO, loop);
+    if (out->is_stream)
+        l->held++;
+    return result;
+}
+
 struct local *local_stdio(const struct net *net, char *why, size_t size)
 {
     struct local *l = local_new(net);
+    struct stdio *stdio = calloc(1, sizeof *stdio);
 
-    if (l == NULL) {
+    if (l == NULL || stdio == NULL) {
         (void)snprintf(why, size, "out of memory");
+        free(stdio);
+        local_close(l, false);
         return NULL;
     }
-    /* Before either is touched: both may be one open file. */
-    l->in.flags = fcntl(STDIN_FILENO, F_GETFL);
-    l->out.flags = fcntl(STDOUT_FILENO, F_GETFL);
-    int result = open_half(&l->in, STDIN_FILENO, &net->loop->uv);
-    if (l->in.is_stream)
-        l->held++;
-    l->terminal = l->in.is_stream && l->in.uv.handle.type == UV_TTY;
-    if (result == 0) {
-        result = open_half(&l->out, STDOUT_FILENO, &net->loop->uv);
-        if (l->out.is_stream)
-            l->held++;
-    }
+    l->stdio = stdio;
+    int result = open_stdio(l, &stdio->in, &stdio->out);
     if (result != 0) {
         (void)snprintf(why, size, "cannot use standard input and output: %s", uv_strerror(result));
         local_close(l, false);
         return NULL;
     }
-    if (l->in.is_stream)
-        reader_from_stream(&l->reader, &l->in.uv.stream);
+    if (stdio->in.is_stream)
+        reader_from_stream(&l->reader, &stdio->in.uv.stream);
     else
-        reader_from_file(&l->reader, l->in.fd);
-    if (l->out.is_stream)
-        writer_to_stream(&l->writer, &l->out.uv.stream);
+        reader_from_file(&l->reader, stdio->in.fd, &stdio->read);
+    if (stdio->out.is_stream)
+        writer_to_stream(&l->writer, &stdio->out.uv.stream);
     else
-        writer_to_file(&l->writer, l->out.fd);
+        writer_to_file(&l->writer, stdio->out.fd, &stdio->write);
     return l;
 }
 
@@ -195,6 +214,14 @@ void local_set_writer_owner(struct local *l, void (*changed)(void *owner), void 
 
 static int close_half(struct local *l, struct half *h);
 
+static void close_stdio(struct local *l)
+{
+    if (l->stdio == NULL)
+        return;
+    (void)close_half(l, &l->stdio->in);
+    (void)close_half(l, &l->stdio->out);
+}
+
 static void free_if_gone(struct local *l)
 {
     if (!l->closing || l->held > 0)
@@ -203,8 +230,8 @@ static void free_if_gone(struct local *l)
     /* A file's read or write in flight needs what it works on. */
     if (!reader_close(&l->reader) || writer_busy(&l->writer))
         return;
-    (void)close_half(l, &l->in);
-    (void)close_half(l, &l->out);
+    close_stdio(l);
+    free(l->stdio);
     free(l);
 }
 
@@ -249,7 +276,7 @@ static int close_half(struct local *l, struct half *h)
 {
     if (!h->open)
         return 0;
-    if (!h->is_stream && (h == &l->in ? l->reader.filling : writer_busy(&l->writer)))
+    if (!h->is_stream && (h == &l->stdio->in ? l->reader.filling : writer_busy(&l->writer)))
         return 0;
     h->open = false;
     restore_flags(h);
@@ -296,9 +323,10 @@ int local_end_output(struct local *l, bool keep)
     if (l->sock != NULL)
         return shut_stream(&l->sock->uv.stream);
     /* A socket may be standard input too: its end must not depend on who has it open. */
-    if (l->out.is_stream && fstat(l->out.fd, &status) == 0 && S_ISSOCK(status.st_mode))
-        return shut_stream(&l->out.uv.stream);
-    return close_half(l, &l->out);
+    struct half *out = &l->stdio->out;
+    if (out->is_stream && fstat(out->fd, &status) == 0 && S_ISSOCK(status.st_mode))
+        return shut_stream(&out->uv.stream);
+    return close_half(l, out);
 }
 
 void local_close(struct local *l, bool reset)
@@ -313,8 +341,7 @@ void local_close(struct local *l, bool reset)
         sock_close(l->sock, sock_gone, l);
     reader_hand_over(&l->reader, &closing_handler, l);
     local_set_writer_owner(l, writer_landed, l);
-    (void)close_half(l, &l->in);
-    (void)close_half(l, &l->out);
+    close_stdio(l);
     l->keeper.data = l;
     uv_close((uv_handle_t *)&l->keeper, handle_gone);
 }

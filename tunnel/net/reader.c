@@ -13,9 +13,10 @@ void reader_from_stream(struct reader *r, uv_stream_t *stream)
     r->stream = stream;
 }
 
-void reader_from_file(struct reader *r, int fd)
+void reader_from_file(struct reader *r, int fd, uv_fs_t *fs)
 {
     r->fd = fd;
+    r->fs = fs;
 }
 
 void reader_hand_over(struct reader *r, const struct reader_handler *handler, void *owner)
@@ -145,8 +146,8 @@ static void fill(struct reader *r)
         return;
     }
     uv_buf_t buf = uv_buf_init((char *)next->block->octets, LOOP_READ);
-    r->fs.data = r;
-    int result = uv_fs_read(&r->loop->uv, &r->fs, r->fd, &buf, 1, -1, on_filled);
+    r->fs->data = r;
+    int result = uv_fs_read(&r->loop->uv, r->fs, r->fd, &buf, 1, -1, on_filled);
     if (result < 0) {
         block_release(r->loop, next->block);
         *next = (struct ahead){0};

@@ -37,13 +37,14 @@ struct reader {
     bool filling;          /* ahead[1] is being filled */
     bool pumping;
     int end; /* 1: at its end; negative: failed; told once what is ahead is used up */
-    uv_fs_t fs;
+    uv_fs_t *fs;
 };
 
 void reader_init(struct reader *r, struct loop *loop, const struct reader_handler *handler,
                  void *owner);
 void reader_from_stream(struct reader *r, uv_stream_t *stream);
-void reader_from_file(struct reader *r, int fd);
+/* fs is the caller's, and lives as long as the reader. */
+void reader_from_file(struct reader *r, int fd, uv_fs_t *fs);
 
 /* Changes who is told; what was read ahead is kept for them. */
 void reader_hand_over(struct reader *r, const struct reader_handler *handler, void *owner);

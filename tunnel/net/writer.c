@@ -12,9 +12,10 @@ void writer_to_stream(struct writer *w, uv_stream_t *stream)
     w->stream = stream;
 }
 
-void writer_to_file(struct writer *w, int fd)
+void writer_to_file(struct writer *w, int fd, uv_fs_t *fs)
 {
     w->fd = fd;
+    w->fs = fs;
 }
 
 bool writer_busy(const struct writer *w)
@@ -137,8 +138,8 @@ static int flush_file(struct writer *w)
     uv_buf_t bufs[WRITER_SEGMENTS];
     unsigned n = gather(w, bufs);
 
-    w->fs.data = w;
-    int result = uv_fs_write(&w->loop->uv, &w->fs, w->fd, bufs, n, -1, on_file_written);
+    w->fs->data = w;
+    int result = uv_fs_write(&w->loop->uv, w->fs, w->fd, bufs, n, -1, on_file_written);
     if (result < 0)
         return fail(w, result);
     w->flying = n;

@@ -26,7 +26,7 @@ struct writer {
     unsigned flying;
     struct segment queue[WRITER_SEGMENTS];
     uv_write_t write;
-    uv_fs_t fs;
+    uv_fs_t *fs;      /* a file's, which most writers are not */
     uint64_t written; /* octets */
     /* Called from the loop when a request has come back: with writer_full false again, or an
      * error. */
@@ -37,7 +37,8 @@ struct writer {
 /* A writer to nowhere: what is put waits until writer_to_stream or writer_to_file. */
 void writer_init(struct writer *w, struct loop *loop, void (*changed)(void *owner), void *owner);
 void writer_to_stream(struct writer *w, uv_stream_t *stream);
-void writer_to_file(struct writer *w, int fd);
+/* fs is the caller's, and lives as long as the writer. */
+void writer_to_file(struct writer *w, int fd, uv_fs_t *fs);
 
 /* Adds octets that lie in block (a reference is taken) without writing them yet. UV_ENOBUFS when
  * the queue is full, which back-pressure makes impossible; an earlier error is returned again. */
