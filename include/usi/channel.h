@@ -343,6 +343,10 @@ int usi_channel_tick(struct usi_channel *channel, uint64_t now);
 /* When to call usi_channel_tick next; UINT64_MAX: no need. */
 uint64_t usi_channel_deadline(const struct usi_channel *channel);
 
+/* Gives back the memory that only a channel in use needs; the next record makes it again, in about
+ * a microsecond. */
+void usi_channel_rest(struct usi_channel *channel);
+
 struct usi_counts {
     uint64_t sent, received; /* octets of data, of all streams */
     uint64_t rekeys;

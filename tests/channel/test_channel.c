@@ -438,9 +438,46 @@ START_TEST(a_malformed_abort_is_refused)
 }
 END_TEST
 
+START_TEST(a_channel_at_rest_wakes_up)
+{
+    struct pair p;
+
+    pair_open(&p, NULL);
+    for (unsigned n = 0; n < 3; n++) {
+        usi_channel_rest(p.connector.c);
+        usi_channel_rest(p.listener.c);
+        octets_add(&p.connector.todo, "there", 5);
+        octets_add(&p.listener.todo, "back", 4);
+        pair_run(&p);
+    }
+    octets_equal(&p.listener.got, "theretherethere", 15);
+    octets_equal(&p.connector.got, "backbackback", 12);
+    pair_free(&p);
+}
+END_TEST
+
+/* What a half record has made of its context must not be lost. */
+START_TEST(rest_waits_for_a_record_that_is_half_way_in)
+{
+    struct pair p;
+
+    pair_open(&p, NULL);
+    octets_add(&p.connector.todo, "one record", 10);
+    ck_assert(party_send(&p.connector, USI_SEND_ROOM));
+    for (size_t at = 0; at < p.connector.out.size; at++) {
+        ck_assert_int_eq(party_receive(&p.listener, p.connector.out.base + at, 1), 0);
+        usi_channel_rest(p.listener.c);
+    }
+    octets_equal(&p.listener.got, "one record", 10);
+    pair_free(&p);
+}
+END_TEST
+
 static void add_course(TCase *tcase)
 {
     tcase_add_loop_test(tcase, streams_follow_each_other_on_one_channel, 0, 3);
+    tcase_add_test(tcase, a_channel_at_rest_wakes_up);
+    tcase_add_test(tcase, rest_waits_for_a_record_that_is_half_way_in);
     tcase_add_test(tcase, one_direction_goes_on_after_the_other_ended);
     tcase_add_test(tcase, open_data_end_can_leave_in_one_write);
     tcase_add_test(tcase, calls_out_of_place_are_refused_and_harmless);

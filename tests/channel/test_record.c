@@ -526,8 +526,8 @@ START_TEST(a_cleared_side_holds_no_key)
     ends_new(&e, 2);
     usi_sealer_clear(&e.sealer);
     usi_opener_clear(&e.opener);
-    ck_assert_ptr_null(e.sealer.ctx);
-    ck_assert_ptr_null(e.opener.ctx);
+    ck_assert_ptr_null(e.sealer.key.ctx);
+    ck_assert_ptr_null(e.opener.key.ctx);
     usi_sealer_clear(&e.sealer); /* twice is fine */
     usi_opener_clear(&e.opener);
     free(e.plain);

@@ -32,6 +32,7 @@ struct forward_near {
     struct source *sources;
     struct stream *streams;
     unsigned count, count_max, shaking, shaking_max;
+    bool let_in; /* identity mode: the listener has once taken what we sent, so its user knows us */
     bool closing; /* being freed: nothing is reported or accepted any more */
     bool orphan;  /* freed when the last stream has gone */
 };
@@ -57,6 +58,22 @@ static void stop_shaking(struct stream *s)
     if (s->shaking)
         s->forward->shaking--;
     s->shaking = false;
+}
+
+/* In identity mode a listener may still ask its user when we have accepted it: until it has
+ * answered on some channel, all of them count as unfinished handshakes, as they do there. */
+static void look_who_let_in(struct forward_near *f)
+{
+    struct usi_counts counts = {0};
+
+    for (struct stream *s = f->streams; s != NULL && !f->let_in; s = s->next) {
+        if (s->relay != NULL)
+            usi_channel_counts(link_channel(s->link), &counts);
+        f->let_in = f->let_in || counts.heard;
+    }
+    for (struct stream *s = f->streams; s != NULL && f->let_in; s = s->next)
+        if (s->relay != NULL)
+            stop_shaking(s);
 }
 
 /* The stream is over; why is NULL if it ended well. */
@@ -103,7 +120,8 @@ static void authenticated(void *owner)
     static const struct relay_options options = {0};
     struct stream *s = owner;
 
-    stop_shaking(s);
+    if (s->forward->net->settings.mode != USI_MODE_IDENTITY || s->forward->let_in)
+        stop_shaking(s);
     take_more(s->forward);
     s->relay = relay_new(s->forward->net, s->link, s->local, &options, relay_told, s);
     if (s->relay == NULL || usi_channel_open(link_channel(s->link)) != 0)
@@ -179,6 +197,8 @@ static void waiting(void *owner)
     struct stream *s;
     struct sock *sock;
 
+    if (f->shaking >= f->shaking_max && !f->let_in)
+        look_who_let_in(f);
     if (f->count >= f->count_max || f->shaking >= f->shaking_max ||
         (s = calloc(1, sizeof *s)) == NULL)
         return; /* it waits in the kernel until another ends */

@@ -10,9 +10,8 @@ static void explain_refusal(const struct link_end *end, const char *peer, char *
         [USI_MODE_KEY] =
             "the keys or the names (--name) differ,\n"
             "or no USI listener is there; compare `key fingerprint` of both sides (-v)",
-        [USI_MODE_IDENTITY] =
-            "it does not listen with --identity, the names (--name)\n"
-            "differ, it takes no RSA keys (--accept-rsa), or no USI listener is there",
+        [USI_MODE_IDENTITY] = "it does not listen with --identity, the names (--name)\n"
+                              "differ, or no USI listener is there",
         [USI_MODE_PASSWORD] =
             "it does not listen with --password, allows no more\n"
             "tries for now or ever, the names (--name) differ, or no USI listener is there",
@@ -22,6 +21,11 @@ static void explain_refusal(const struct link_end *end, const char *peer, char *
         (void)snprintf(text, size,
                        "%s closed the connection instead of proving that it knows the password: "
                        "somebody may be in the middle",
+                       peer);
+    else if (end->identified)
+        (void)snprintf(text, size,
+                       "%s closed the connection before it let us in: it takes no RSA keys\n"
+                       "(--accept-rsa), its user did not answer, or it has ended",
                        peer);
     else if (end->guessed)
         (void)snprintf(text, size,
@@ -38,11 +42,6 @@ static void explain_foreign(const struct link_end *end, const char *peer, char *
     if (end->error == USI_ERR_FORMAT)
         (void)snprintf(text, size,
                        "%s answers, but does not speak USI: check the address and the port", peer);
-    else if (end->error == USI_ERR_TRIES)
-        (void)snprintf(text, size,
-                       "%s was shown no more passwords: too many in a row were wrong; start again "
-                       "with the right one",
-                       peer);
     else
         (void)snprintf(text, size, "%s could not be authenticated: %s", peer,
                        usi_error_text(end->error));
@@ -70,6 +69,8 @@ enum outcome outcome_of_link(const struct link_end *end, const char *peer, char 
             end->mode == USI_MODE_IDENTITY   ? "with --identity"
             : end->mode == USI_MODE_PASSWORD ? "with --password"
                                              : "with this key");
+        return OUTCOME_NOT_AUTHENTICATED;
+    case LINK_WORDLESS:
         return OUTCOME_NOT_AUTHENTICATED;
     case LINK_FOREIGN:
         explain_foreign(end, peer, text, size);

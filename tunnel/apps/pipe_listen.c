@@ -10,7 +10,8 @@ struct peer {
     struct pipe_listener *pipe;
     struct link *link;
     struct gate_entry gate;
-    bool waits; /* authenticated, not read until its turn comes */
+    bool identified; /* its user is being asked, or was */
+    bool waits;      /* authenticated, not read until its turn comes */
 };
 
 struct pipe_listener {
@@ -61,7 +62,7 @@ static void tell_if_alone(struct pipe_listener *p)
 static void send_away(struct pipe_listener *p, bool only_waiting, enum usi_reason reason)
 {
     for (struct peer *peer = p->peers; peer != NULL; peer = peer->next)
-        if (peer != p->turn && (peer->waits || !only_waiting))
+        if (peer != p->turn && (peer->waits || peer->identified || !only_waiting))
             link_abort(peer->link, reason);
 }
 
@@ -175,6 +176,9 @@ static void identified(void *owner)
 
     gate_leave(&peer->gate);
     gate_enter(&peer->pipe->identified, &peer->gate, peer->link);
+    peer->identified = true;
+    if (peer->pipe->listener == NULL) /* taken */
+        link_abort(peer->link, USI_REASON_BUSY);
 }
 
 static void authenticated(void *owner)

@@ -520,6 +520,14 @@ int usi_channel_abort(struct usi_channel *c, uint8_t reason)
     return 0;
 }
 
+void usi_channel_rest(struct usi_channel *c)
+{
+    if (c->stage != USI_STAGE_UP)
+        return;
+    usi_sealer_rest(&c->sealer);
+    usi_opener_rest(&c->opener);
+}
+
 void usi_channel_counts(const struct usi_channel *c, struct usi_counts *counts)
 {
     const struct usi_cipher *cipher = c->terms.cipher; /* NULL: not agreed yet */
@@ -557,42 +565,4 @@ int usi_channel_accept(struct usi_channel *c)
         return USI_ERR_ARGUMENT;
     c->held = false;
     return 0;
-}
-
-const uint8_t *usi_channel_salt(const struct usi_channel *c)
-{
-    const struct usi_handshake *hs = c->question != NULL ? c->question->handshake : c->handshake;
-
-    return hs != NULL ? usi_handshake_salt(hs) : NULL;
-}
-
-int usi_channel_stretched(struct usi_channel *c, const uint8_t stretched[USI_STRETCHED])
-{
-    int result;
-
-    if (c->stage == USI_STAGE_UP && c->question != NULL)
-        return usi_channel_question_stretched(c, stretched);
-    if (c->stage != USI_STAGE_HANDSHAKE || usi_handshake_step(c->handshake) != USI_STEP_STRETCH)
-        return USI_ERR_ARGUMENT;
-    result = usi_handshake_stretched(c->handshake, stretched);
-    if (result == 0)
-        result = usi_channel_advance(c);
-    if (result != 0)
-        c->stage = USI_STAGE_DEAD;
-    return result;
-}
-
-bool usi_channel_guessed(const struct usi_channel *c)
-{
-    const struct usi_handshake *hs = c->question != NULL ? c->question->handshake : c->handshake;
-    unsigned waiting = c->question != NULL ? USI_WAIT_QUESTION : USI_WAIT_MESSAGE;
-
-    return c->connector && hs != NULL && (c->question != NULL || !c->authenticated) &&
-           usi_handshake_mode(hs) == USI_MODE_PASSWORD && usi_handshake_passed(hs) >= 3 &&
-           (c->waiting & waiting) == 0;
-}
-
-bool usi_channel_questioned(const struct usi_channel *c)
-{
-    return !c->connector && c->question != NULL;
 }

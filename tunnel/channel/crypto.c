@@ -226,6 +226,7 @@ int usi_crypto_new(struct usi_crypto **out, OSSL_LIB_CTX *libctx, const char *pr
 void usi_crypto_thread_stop(const struct usi_crypto *crypto)
 {
     OPENSSL_thread_stop_ex(crypto->libctx);
+    OPENSSL_thread_stop(); /* the queue of errors is of no context */
 }
 
 void usi_crypto_free(struct usi_crypto *c)

@@ -1,6 +1,6 @@
-/* The password question: in identity mode, a connector asks whether the listener knows a password.
- * The exchange of password mode in records, which keys nothing. PROTOCOL.md, "The password
- * question". */
+/* Passwords in a channel: what a connector stretches; and the password question, in which a
+ * connector of identity mode asks whether the listener knows a password: the exchange of password
+ * mode in records, which keys nothing. PROTOCOL.md, "The password question". */
 #include "channel/channel.h"
 
 #include <openssl/crypto.h>
@@ -181,4 +181,44 @@ int usi_channel_take_question(struct usi_channel *c, uint8_t type, const struct 
     default:
         return take_verdict(c, r, event);
     }
+}
+
+/* ---- of password mode too ---- */
+
+const uint8_t *usi_channel_salt(const struct usi_channel *c)
+{
+    const struct usi_handshake *hs = c->question != NULL ? c->question->handshake : c->handshake;
+
+    return hs != NULL ? usi_handshake_salt(hs) : NULL;
+}
+
+int usi_channel_stretched(struct usi_channel *c, const uint8_t stretched[USI_STRETCHED])
+{
+    int result;
+
+    if (c->stage == USI_STAGE_UP && c->question != NULL)
+        return usi_channel_question_stretched(c, stretched);
+    if (c->stage != USI_STAGE_HANDSHAKE || usi_handshake_step(c->handshake) != USI_STEP_STRETCH)
+        return USI_ERR_ARGUMENT;
+    result = usi_handshake_stretched(c->handshake, stretched);
+    if (result == 0)
+        result = usi_channel_advance(c);
+    if (result != 0)
+        c->stage = USI_STAGE_DEAD;
+    return result;
+}
+
+bool usi_channel_guessed(const struct usi_channel *c)
+{
+    const struct usi_handshake *hs = c->question != NULL ? c->question->handshake : c->handshake;
+    unsigned waiting = c->question != NULL ? USI_WAIT_QUESTION : USI_WAIT_MESSAGE;
+
+    return c->connector && hs != NULL && (c->question != NULL || !c->authenticated) &&
+           usi_handshake_mode(hs) == USI_MODE_PASSWORD && usi_handshake_passed(hs) >= 3 &&
+           (c->waiting & waiting) == 0;
+}
+
+bool usi_channel_questioned(const struct usi_channel *c)
+{
+    return !c->connector && c->question != NULL;
 }

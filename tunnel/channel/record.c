@@ -6,16 +6,34 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
-static int key_context(EVP_CIPHER_CTX **ctx, const struct usi_cipher *cipher,
-                       const uint8_t key[USI_KEY], int encrypt)
+/* The context, made again if it was given back. */
+static EVP_CIPHER_CTX *awake(struct usi_record_key *k, int encrypt)
 {
-    *ctx = EVP_CIPHER_CTX_new();
-    if (*ctx == NULL || EVP_CipherInit_ex2(*ctx, cipher->evp, key, NULL, encrypt, NULL) != 1) {
-        EVP_CIPHER_CTX_free(*ctx);
-        *ctx = NULL;
-        return USI_ERR_INTERNAL;
-    }
-    return 0;
+    if (k->ctx != NULL)
+        return k->ctx;
+    if (k->cipher == NULL)
+        return NULL;
+    k->ctx = EVP_CIPHER_CTX_new();
+    if (k->ctx != NULL &&
+        EVP_CipherInit_ex2(k->ctx, k->cipher->evp, k->key, NULL, encrypt, NULL) == 1)
+        return k->ctx;
+    EVP_CIPHER_CTX_free(k->ctx);
+    k->ctx = NULL;
+    return NULL;
+}
+
+static int set_key(struct usi_record_key *k, const struct usi_cipher *cipher,
+                   const uint8_t key[USI_KEY], int encrypt)
+{
+    k->cipher = cipher;
+    memcpy(k->key, key, cipher->key_size);
+    return awake(k, encrypt) != NULL ? 0 : USI_ERR_INTERNAL;
+}
+
+static void rest(struct usi_record_key *k)
+{
+    EVP_CIPHER_CTX_free(k->ctx); /* libcrypto wipes the key schedule */
+    k->ctx = NULL;
 }
 
 /* Begins a record: its nonce and its associated data. */
@@ -35,13 +53,18 @@ int usi_sealer_key(struct usi_sealer *s, const struct usi_cipher *cipher,
                    const uint8_t key[USI_KEY])
 {
     *s = (struct usi_sealer){0};
-    return key_context(&s->ctx, cipher, key, 1);
+    return set_key(&s->key, cipher, key, 1);
 }
 
 void usi_sealer_clear(struct usi_sealer *s)
 {
-    EVP_CIPHER_CTX_free(s->ctx); /* libcrypto wipes the key schedule */
+    rest(&s->key);
     OPENSSL_cleanse(s, sizeof *s);
+}
+
+void usi_sealer_rest(struct usi_sealer *s)
+{
+    rest(&s->key);
 }
 
 /* Zero octets that pad a record, and its type octet. */
@@ -64,21 +87,22 @@ int usi_seal(struct usi_sealer *s, enum usi_record_type type, const uint8_t *con
     size_t tail_length = tail_size(type, size);
     size_t body = size + tail_length;
     uint8_t *at = out + USI_RECORD_HEADER;
+    EVP_CIPHER_CTX *ctx = awake(&s->key, 1);
     OSSL_PARAM get_tag[2];
     int n = 0, m = 0, last = 0;
 
     if (s->counter == UINT64_MAX)
         return USI_ERR_KEY_LIMIT;
     usi_put_number(out, body + USI_TAG, USI_RECORD_HEADER);
-    if (!begin(s->ctx, s->counter, out) ||
-        (size > 0 && EVP_EncryptUpdate(s->ctx, at, &n, content, (int)size) != 1) ||
-        EVP_EncryptUpdate(s->ctx, at + n, &m, tail, (int)tail_length) != 1 ||
-        EVP_EncryptFinal_ex(s->ctx, at + n + m, &last) != 1 ||
+    if (ctx == NULL || !begin(ctx, s->counter, out) ||
+        (size > 0 && EVP_EncryptUpdate(ctx, at, &n, content, (int)size) != 1) ||
+        EVP_EncryptUpdate(ctx, at + n, &m, tail, (int)tail_length) != 1 ||
+        EVP_EncryptFinal_ex(ctx, at + n + m, &last) != 1 ||
         (size_t)n + (size_t)m + (size_t)last != body)
         return USI_ERR_INTERNAL;
     get_tag[0] = OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, at + body, USI_TAG);
     get_tag[1] = OSSL_PARAM_construct_end();
-    if (EVP_CIPHER_CTX_get_params(s->ctx, get_tag) != 1)
+    if (EVP_CIPHER_CTX_get_params(ctx, get_tag) != 1)
         return USI_ERR_INTERNAL;
     s->counter++;
     *made = USI_RECORD_HEADER + body + USI_TAG;
@@ -92,13 +116,19 @@ int usi_opener_key(struct usi_opener *o, const struct usi_cipher *cipher,
                    const uint8_t key[USI_KEY])
 {
     *o = (struct usi_opener){.length_max = USI_RECORD_LENGTH_MAX};
-    return key_context(&o->ctx, cipher, key, 0);
+    return set_key(&o->key, cipher, key, 0);
 }
 
 void usi_opener_clear(struct usi_opener *o)
 {
-    EVP_CIPHER_CTX_free(o->ctx);
+    rest(&o->key);
     OPENSSL_cleanse(o, sizeof *o);
+}
+
+void usi_opener_rest(struct usi_opener *o)
+{
+    if (o->taken == 0)
+        rest(&o->key);
 }
 
 size_t usi_open_want(const struct usi_opener *o)
@@ -135,7 +165,8 @@ static int open_header(struct usi_opener *o)
         return USI_ERR_FORMAT;
     o->body = length - USI_TAG;
     o->plain = 0;
-    return begin(o->ctx, o->counter, o->header) ? 0 : USI_ERR_INTERNAL;
+    EVP_CIPHER_CTX *ctx = awake(&o->key, 0);
+    return ctx != NULL && begin(ctx, o->counter, o->header) ? 0 : USI_ERR_INTERNAL;
 }
 
 /* The tag is in: is the record authentic, and what does it say? */
@@ -146,9 +177,9 @@ static int open_tail(struct usi_opener *o, uint8_t *plain, size_t *content, uint
         OSSL_PARAM_construct_end()};
     int last = 0;
 
-    if (EVP_CIPHER_CTX_set_params(o->ctx, set_tag) != 1)
+    if (EVP_CIPHER_CTX_set_params(o->key.ctx, set_tag) != 1)
         return USI_ERR_INTERNAL;
-    if (EVP_DecryptFinal_ex(o->ctx, plain + o->plain, &last) != 1) {
+    if (EVP_DecryptFinal_ex(o->key.ctx, plain + o->plain, &last) != 1) {
         OPENSSL_cleanse(plain, o->body);
         return USI_ERR_TAMPERED;
     }
@@ -189,7 +220,7 @@ int usi_open(struct usi_opener *o, const uint8_t *in, size_t size, size_t *taken
     if (o->taken < USI_RECORD_HEADER + o->body && used < size) {
         size_t n = least(USI_RECORD_HEADER + o->body - o->taken, size - used);
         int made = 0;
-        if (EVP_DecryptUpdate(o->ctx, plain + o->plain, &made, in + used, (int)n) != 1)
+        if (EVP_DecryptUpdate(o->key.ctx, plain + o->plain, &made, in + used, (int)n) != 1)
             return USI_ERR_INTERNAL;
         o->plain += (size_t)made;
         o->taken += n;

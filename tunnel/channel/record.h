@@ -42,10 +42,17 @@ enum {
     USI_RECORD_CONTROL_MAX = 2304 + USI_RECORD_STEP
 };
 
+/* One direction's key, and libcrypto's context for it, which a direction at rest does without. */
+struct usi_record_key {
+    const struct usi_cipher *cipher; /* NULL: no key yet */
+    EVP_CIPHER_CTX *ctx;             /* NULL: at rest */
+    uint8_t key[USI_KEY];
+};
+
 /* ---- sealing ---- */
 
 struct usi_sealer {
-    EVP_CIPHER_CTX *ctx; /* NULL: no key yet */
+    struct usi_record_key key;
     uint64_t counter;
     uint64_t wire; /* octets made under this key */
 };
@@ -56,6 +63,9 @@ int usi_sealer_key(struct usi_sealer *s, const struct usi_cipher *cipher,
 
 /* Wipes. */
 void usi_sealer_clear(struct usi_sealer *s);
+
+/* Gives the context back; the next record makes it again. */
+void usi_sealer_rest(struct usi_sealer *s);
 
 /* One record of content[0..size-1] at out; *made octets. Data is not padded. size is at most
  * USI_RECORD_DATA for data, USI_MESSAGE_2_MAX for the rest. */
@@ -68,7 +78,7 @@ size_t usi_seal_size(enum usi_record_type type, size_t size);
 /* ---- opening ---- */
 
 struct usi_opener {
-    EVP_CIPHER_CTX *ctx; /* NULL: no key yet */
+    struct usi_record_key key;
     uint64_t counter;
     uint64_t wire;     /* octets taken under this key */
     size_t length_max; /* of the next record; USI_RECORD_LENGTH_MAX unless set */
@@ -83,6 +93,9 @@ struct usi_opener {
 int usi_opener_key(struct usi_opener *o, const struct usi_cipher *cipher,
                    const uint8_t key[USI_KEY]);
 void usi_opener_clear(struct usi_opener *o);
+
+/* The same as usi_sealer_rest; nothing while a record is half way in. */
+void usi_opener_rest(struct usi_opener *o);
 
 enum usi_open_result { USI_OPEN_MORE, USI_OPEN_ROOM, USI_OPEN_RECORD };
 

@@ -245,6 +245,10 @@ static int make_judge(struct credentials *c)
     if (c->judge == NULL)
         return no_memory();
     c->net->judge = judge_peers_judge(c->judge);
+    if (o->command == OPTIONS_LISTEN && c->named == NULL && !o->anyone &&
+        (c->terminal == NULL || o->background))
+        say(c->level, "warning: nobody can be asked about peers: only remembered ones get in; "
+                      "--trust, --fingerprint or --anyone say who else");
     return 0;
 }
 
@@ -262,8 +266,10 @@ static void take_new_password(void *owner, enum terminal_result result, const ch
         if (password == NULL)
             say_error("%s", why);
     }
-    if (password == NULL || stretch_replace(c->stretch, password->text, password->size) != 0)
+    if (password == NULL || stretch_replace(c->stretch, password->text, password->size) != 0) {
+        say_error("no password is shown any more: start again with the right one");
         stretch_give_up(c->stretch);
+    }
     password_free(password);
 }
 
@@ -341,6 +347,9 @@ static int listen_with_password(struct credentials *c)
     }
     if (code)
         say_error("password: %s", c->password->text);
+    if (code && (c->options->has_forward || c->options->keep_open))
+        say(c->level, "warning: this password is good for one channel; --password-file gives one "
+                      "that stays");
     return 0;
 }
 

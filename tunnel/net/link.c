@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { REST_MS = 1000 };
+
 static void out_changed(void *owner);
 
 /* ---- life ---- */
@@ -127,6 +129,16 @@ void link_cut(struct link *l, enum link_cause cause)
     link_close_because(l, cause, 0);
 }
 
+/* Records pass: a link at rest is no longer. */
+static void use(struct link *l)
+{
+    l->used_at = link_now(l);
+    if (!l->resting)
+        return;
+    l->resting = false;
+    link_arm(l);
+}
+
 /* ---- sending ---- */
 
 /* Nothing waits any more: end of file. */
@@ -143,6 +155,8 @@ static void shut_if_done(struct link *l)
 static void seal_and_write(struct link *l, const uint8_t *octets, size_t size)
 {
     struct block *block = block_get(l->net->loop, usi_channel_sealed_size(size) + USI_SEND_ROOM);
+
+    use(l);
     size_t taken = 0, made = 0;
     int result = USI_ERR_INTERNAL;
 
@@ -326,6 +340,7 @@ static void take(struct link *l, const uint8_t *in, size_t size)
     size_t taken;
     bool news = false;
 
+    use(l);
     if (usi_channel_tick(l->channel, link_now(l)) != 0) {
         link_close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
         return;
@@ -474,6 +489,12 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* When a link that nothing passes gives back what it does not need. */
+static uint64_t rest_at(const struct link *l)
+{
+    return l->authenticated && !l->resting ? l->used_at + REST_MS : UINT64_MAX;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct link *l = timer->data;
@@ -490,6 +511,10 @@ static void on_timer(uv_timer_t *timer)
         link_close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
     } else if (l->state == UP) {
         link_flush(l);
+        if (now >= rest_at(l)) {
+            usi_channel_rest(l->channel);
+            l->resting = true;
+        }
     }
     link_arm(l);
 }
@@ -500,7 +525,7 @@ void link_arm(struct link *l)
         return;
     uint64_t due = least(l->handshake_by, l->finish_by);
     if (l->state == UP)
-        due = least(due, least(idle_by(l), usi_channel_deadline(l->channel)));
+        due = least(least(due, rest_at(l)), least(idle_by(l), usi_channel_deadline(l->channel)));
     if (due == UINT64_MAX) {
         (void)uv_timer_stop(&l->timer);
         return;
@@ -558,7 +583,7 @@ void link_abort(struct link *l, enum usi_reason reason)
     if (l->state != UP)
         return;
     const struct link_end end = {.cause = LINK_GAVE_UP, .reason = (uint8_t)reason};
-    if (!l->authenticated || usi_channel_abort(l->channel, (uint8_t)reason) != 0) {
+    if ((!l->authenticated && !l->held) || usi_channel_abort(l->channel, (uint8_t)reason) != 0) {
         close_with(l, end);
         return;
     }

@@ -24,11 +24,13 @@ enum link_cause {
     LINK_GAVE_UP,  /* we did; reason says why */
     LINK_IDLE,     /* nothing moved for net->idle_ms */
     LINK_UNWANTED, /* this side did not accept the peer's identity */
-    LINK_UNKEPT    /* it would have, but could not remember it */
+    LINK_UNKEPT,   /* it would have, but could not remember it */
+    LINK_WORDLESS  /* no password is shown any more: too many were wrong */
 };
 
 struct link_end {
     enum usi_mode mode; /* in which it was, or should have been, authenticated; may be 0 */
+    bool identified;    /* identity mode: the peer has proved its identity */
     bool guessed;       /* closed after a password was shown and not confirmed */
     enum link_cause cause;
     int error; /* enum usi_error, or a negative libuv error for LINK_CUT and LINK_REFUSED; may be 0

@@ -3,6 +3,8 @@
 #include "net/link.h"
 #include "net/link_inside.h"
 
+#include <poll.h>
+
 /* Nobody else needs to think of this link any more: what its password was worth, and the judge. */
 void link_leave_others(struct link *l)
 {
@@ -11,6 +13,7 @@ void link_leave_others(struct link *l)
     usi_channel_counts(l->channel, &counts);
     l->end.mode = counts.mode;
     l->end.guessed = usi_channel_guessed(l->channel);
+    l->end.identified = usi_channel_peer(l->channel) != NULL;
     if (l->stretching.state != STRETCH_NOT)
         stretch_over(l->net->stretch, &l->stretching,
                      l->end.guessed ? STRETCH_WRONG : STRETCH_NEITHER);
@@ -83,12 +86,28 @@ void link_tell_waiting(struct link *l)
         l->handler->opened(l->owner);
 }
 
+/* Nobody reads while an `open` waits for the user, who may take long: is the peer still there? */
+static bool has_gone(const struct link *l)
+{
+    struct pollfd socket = {.events = POLLRDHUP};
+    uv_os_fd_t fd;
+
+    if (!l->open_waits || uv_fileno(&l->sock->uv.handle, &fd) != 0)
+        return false;
+    socket.fd = fd;
+    return poll(&socket, 1, 0) > 0 && (socket.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 void link_accept(struct link *l)
 {
     l->judged = false;
     if (l->state != UP || !l->held)
         return;
     l->held = false;
+    if (has_gone(l)) {
+        link_close_because(l, LINK_REFUSED, 0);
+        return;
+    }
     if (usi_channel_accept(l->channel) != 0) {
         link_close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
         return;
@@ -143,7 +162,7 @@ static void stretched(void *owner, const uint8_t *octets)
     struct link *l = owner;
 
     if (octets == NULL) {
-        link_close_because(l, LINK_FOREIGN, USI_ERR_TRIES);
+        link_close_because(l, LINK_WORDLESS, 0);
         return;
     }
     int result = usi_channel_stretched(l->channel, octets);

@@ -41,6 +41,8 @@ struct link {
     uv_timer_t timer;
     uint64_t started;
     uint64_t handshake_by, finish_by; /* ms of the loop's clock; UINT64_MAX: not now */
+    bool resting;                     /* usi_channel_rest was called since */
+    uint64_t used_at;                 /* when records passed last */
     uint64_t active_at, moved;        /* when something moved last, and how much had by then */
 
     struct block *in; /* where data is opened to; NULL while none is half way in */

@@ -2,15 +2,21 @@
 
 #include <stdio.h>
 
-/* What may be the matter, by mode. */
-static const char *refusal_hint(enum usi_mode mode)
+/* What may be the matter with a peer that closed without a word. */
+static const char *refusal_hint(const struct link_end *end)
 {
-    switch (mode) {
+    if (end->guessed)
+        return end->mode == USI_MODE_IDENTITY ? ", when it was to prove that it knows the password"
+                                              : "; the password is wrong, or was used before";
+    if (end->identified)
+        return "; it takes no RSA key (--accept-rsa), or was not answered by its user";
+    switch (end->mode) {
     case USI_MODE_KEY:
         return "; is the key (and --name) the same on both sides?";
     case USI_MODE_IDENTITY:
-        return "; does it listen with --identity, under that --name, and take RSA keys "
-               "(--accept-rsa)?";
+        return "; does it listen with --identity, under that --name?";
+    case USI_MODE_PASSWORD:
+        return "; does it listen with --password, under that --name, and allow more tries?";
     default:
         return "";
     }
@@ -28,7 +34,7 @@ void link_end_text(const struct link_end *end, char *text, size_t size)
         break;
     case LINK_REFUSED:
         (void)snprintf(text, size, "closed before it was authenticated%s%s%s", detail ? ": " : "",
-                       detail ? detail : "", refusal_hint(end->mode));
+                       detail ? detail : "", refusal_hint(end));
         break;
     case LINK_SILENT:
         (void)snprintf(text, size, "not authenticated in time");
@@ -52,6 +58,11 @@ void link_end_text(const struct link_end *end, char *text, size_t size)
         break;
     case LINK_UNKEPT:
         (void)snprintf(text, size, "its identity could not be remembered");
+        break;
+    case LINK_WORDLESS:
+        (void)snprintf(text, size,
+                       "no password is shown any more: three were wrong; start again with the "
+                       "right one");
         break;
     case LINK_IDLE:
         (void)snprintf(text, size, "nothing moved for the idle timeout");
@@ -89,13 +100,15 @@ void link_report_try(const struct net *net, const char *peer, int error)
     usi_keyring_tries(net->ring, uv_now(&net->loop->uv), &state);
     net_report(net, (struct report){.type = REPORT_TRY,
                                     .peer = peer,
-                                    .text = usi_error_text(error),
+                                    .text = error == USI_ERR_TRIES && state.used
+                                                ? "it was good for one peer, and was used"
+                                                : usi_error_text(error),
                                     .number = state.failed});
     if (!state.ever && error != USI_ERR_TRIES)
-        net_report(net, (struct report){
-                            .type = REPORT_WARNING,
-                            .peer = "the password",
-                            .text = "no more tries are allowed: start again for another"});
+        net_report(net,
+                   (struct report){.type = REPORT_WARNING,
+                                   .peer = "the password",
+                                   .text = "no more tries are allowed: start again for another"});
 }
 
 void link_report_rekeyed(const struct net *net, const char *peer, const struct usi_channel *channel)

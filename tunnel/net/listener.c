@@ -131,6 +131,7 @@ static int bind_tcp(struct sockaddr *address, socklen_t size, bool dual)
         (void)close(fd);
         return error;
     }
+    sock_tune_fd(fd);
     return fd;
 }
 
@@ -380,6 +381,7 @@ struct sock *listener_accept(struct listener *l)
         if (sock == NULL)
             return NULL;
         slot->waits = false;
+        sock->tuned = true;
         if (uv_accept(&slot->sock->uv.stream, &sock->uv.stream) == 0) {
             if (l->taken++ == 0)
                 (void)uv_timer_start(l->turn, on_turn, 0, 0);

@@ -25,20 +25,28 @@ struct sock *sock_new(struct loop *loop, bool is_tcp)
     return sock;
 }
 
+void sock_tune_fd(int fd)
+{
+    static const struct {
+        int level, name, value;
+    } options[] = {{IPPROTO_TCP, TCP_NODELAY, 1},
+                   {SOL_SOCKET, SO_KEEPALIVE, 1},
+                   {IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_SECONDS},
+                   {IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL},
+                   {IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES}};
+
+    /* None of these is vital: a socket that refuses them still carries data. */
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+                         sizeof options[i].value);
+}
+
 void sock_tune(struct sock *sock)
 {
-    static const int interval = KEEPALIVE_INTERVAL, probes = KEEPALIVE_PROBES;
     uv_os_fd_t fd;
 
-    if (!sock->is_tcp)
-        return;
-    /* None of these is vital: a socket that refuses them still carries data. */
-    (void)uv_tcp_nodelay(&sock->uv.tcp, 1);
-    (void)uv_tcp_keepalive(&sock->uv.tcp, 1, KEEPALIVE_SECONDS);
-    if (uv_fileno(&sock->uv.handle, &fd) == 0) {
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
-    }
+    if (sock->is_tcp && !sock->tuned && uv_fileno(&sock->uv.handle, &fd) == 0)
+        sock_tune_fd(fd);
 }
 
 /* The far address as a number; 0 or -1. */

@@ -18,6 +18,7 @@ struct sock {
         uv_pipe_t pipe;
     } uv;
     bool is_tcp;
+    bool tuned; /* it has its options from the socket that listens */
     void (*closed)(void *owner);
     void *owner;
 };
@@ -28,6 +29,9 @@ struct sock *sock_new(struct loop *loop, bool is_tcp);
 /* For a socket just connected: no delay of small records, and the kernel looks after a peer that
  * has vanished (keep-alive). */
 void sock_tune(struct sock *sock);
+
+/* The same for a TCP descriptor that will listen: what it accepts inherits it. */
+void sock_tune_fd(int fd);
 
 /* The far address, as text for messages: 192.0.2.1:5, [2001:db8::1]:5, or unix. */
 void sock_peer(const struct sock *sock, char text[SOCK_TEXT]);

@@ -144,6 +144,7 @@ static void in_thread(uv_work_t *work)
 
     job->result =
         usi_password_stretch(job->crypto, job->password, job->size, job->salt, job->stretched);
+    usi_crypto_thread_stop(job->crypto);
 }
 
 static void after_thread(uv_work_t *work, int status)
