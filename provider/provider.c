@@ -1,6 +1,7 @@
 /* OSSL_provider_init, the table of algorithms, the provider's own parameters, and its end. */
 #include "provider.h"
 
+#include "algorithms/ocb.h"
 #include "errors.h"
 #include "selftest.h"
 #include "usi/names.h"
@@ -35,6 +36,14 @@ static const OSSL_ALGORITHM kdfs[] = {
     {NULL, NULL, NULL, NULL},
 };
 
+/* The names are libcrypto's own: whoever fetches by them can choose with a property. */
+static const OSSL_ALGORITHM ciphers[] = {
+    {"AES-128-OCB", PROPERTIES, aes_128_ocb_functions, "AES-OCB, RFC 7253, with a key of 128 bits"},
+    {"AES-192-OCB", PROPERTIES, aes_192_ocb_functions, "AES-OCB, RFC 7253, with a key of 192 bits"},
+    {"AES-256-OCB", PROPERTIES, aes_256_ocb_functions, "AES-OCB, RFC 7253, with a key of 256 bits"},
+    {NULL, NULL, NULL, NULL},
+};
+
 static const OSSL_ALGORITHM *query_operation(void *provider, int operation, int *no_cache)
 {
     (void)provider;
@@ -44,6 +53,8 @@ static const OSSL_ALGORITHM *query_operation(void *provider, int operation, int 
         return macs;
     case OSSL_OP_KDF:
         return kdfs;
+    case OSSL_OP_CIPHER:
+        return ciphers;
     default:
         return NULL;
     }
@@ -106,6 +117,8 @@ static void teardown(void *vprovider)
 
     EVP_MAC_CTX_free(provider->hmac_sha256);
     EVP_MD_free(provider->shake256);
+    EVP_CIPHER_free(provider->aes_256_ecb);
+    EVP_CIPHER_free(provider->aes_192_ecb);
     EVP_CIPHER_free(provider->aes_128_ecb);
     OSSL_LIB_CTX_free(provider->libctx);
     OPENSSL_free(provider);
@@ -154,6 +167,18 @@ static EVP_MAC_CTX *hmac_template(OSSL_LIB_CTX *libctx)
     return NULL;
 }
 
+/* What the algorithms are built on. */
+static bool fetch(struct provider *provider)
+{
+    OSSL_LIB_CTX *libctx = provider->libctx;
+
+    return (provider->aes_128_ecb = EVP_CIPHER_fetch(libctx, "AES-128-ECB", NULL)) != NULL &&
+           (provider->aes_192_ecb = EVP_CIPHER_fetch(libctx, "AES-192-ECB", NULL)) != NULL &&
+           (provider->aes_256_ecb = EVP_CIPHER_fetch(libctx, "AES-256-ECB", NULL)) != NULL &&
+           (provider->shake256 = EVP_MD_fetch(libctx, "SHAKE256", NULL)) != NULL &&
+           (provider->hmac_sha256 = hmac_template(libctx)) != NULL;
+}
+
 int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
                        const OSSL_DISPATCH **out, void **provctx)
 {
@@ -172,22 +197,18 @@ int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
         return 0;
     provider->handle = handle;
     take_core_functions(provider, in);
+    provider->ocb = ocb_pick();
     provider->libctx = OSSL_LIB_CTX_new_from_dispatch(handle, in);
     if (provider->libctx == NULL)
         goto fail;
-    provider->aes_128_ecb = EVP_CIPHER_fetch(provider->libctx, "AES-128-ECB", NULL);
-    provider->shake256 = EVP_MD_fetch(provider->libctx, "SHAKE256", NULL);
-    provider->hmac_sha256 = hmac_template(provider->libctx);
-    if (provider->aes_128_ecb == NULL || provider->shake256 == NULL ||
-        provider->hmac_sha256 == NULL)
+    if (!fetch(provider))
         goto fail;
     *out = functions;
     *provctx = provider;
     return 1;
 
 fail:
-    errors_raise(provider, ERROR_INTERNAL,
-                 "libcrypto has no AES-128-ECB, SHAKE256 or HMAC-SHA-256");
+    errors_raise(provider, ERROR_INTERNAL, "libcrypto has no AES-ECB, SHAKE256 or HMAC-SHA-256");
     teardown(provider);
     return 0;
 }

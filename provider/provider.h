@@ -6,6 +6,8 @@
 #include <openssl/evp.h>
 #include <stdatomic.h>
 
+struct ocb_path;
+
 /*
  * Written by OSSL_provider_init and, but for `failed`, read-only until teardown: any thread may use
  * it. The algorithms underneath come from a private library context, because the one we are loaded
@@ -20,18 +22,24 @@ struct provider {
     OSSL_FUNC_self_test_cb_fn *self_test_cb;
 
     OSSL_LIB_CTX *libctx;
-    EVP_CIPHER *aes_128_ecb;
+    EVP_CIPHER *aes_128_ecb, *aes_192_ecb, *aes_256_ecb;
     EVP_MD *shake256;
     EVP_MAC_CTX *hmac_sha256; /* a template: EVP_MAC_CTX_dup() it and give it a key */
+
+    const struct ocb_path *ocb; /* the fastest here; tests choose others */
 
     atomic_bool failed; /* a self-test failed: the status parameter is 0 */
 };
 
-/* The dispatch tables of the algorithms; each lives in the file of its name in mac/ or kdf/. */
+/* The dispatch tables of the algorithms; each lives in the file of its name in mac/, kdf/ or
+ * cipher/. */
 extern const OSSL_DISPATCH a3_functions[];
 extern const OSSL_DISPATCH a8_functions[];
 extern const OSSL_DISPATCH aka_functions[];
 extern const OSSL_DISPATCH kdf_3gpp_functions[];
 extern const OSSL_DISPATCH conv_3gpp_functions[];
+extern const OSSL_DISPATCH aes_128_ocb_functions[];
+extern const OSSL_DISPATCH aes_192_ocb_functions[];
+extern const OSSL_DISPATCH aes_256_ocb_functions[];
 
 #endif

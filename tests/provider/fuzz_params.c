@@ -1,6 +1,7 @@
 /*
  * Parameters from hostile hands, for libFuzzer: the input is read as a program of calls on one
- * EVP_KDF or EVP_MAC context, with parameter arrays of any names, types, sizes and values. Nothing
+ * EVP_KDF, EVP_MAC or EVP_CIPHER context, with parameter arrays of any names, types, sizes and
+ * values. Nothing
  * may crash, hang, or write past the output's end. The provider is linked in, so that its branches
  * count.
  *
@@ -23,12 +24,14 @@
 extern OSSL_provider_init_fn OSSL_provider_init;
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const operations[] = {"A3", "A8", "AKA", "3GPP-KDF", "3GPP-CONV"};
+static const char *const operations[] = {"A3", "A8", "AKA", "3GPP-KDF", "3GPP-CONV", "AES-256-OCB"};
 static const char *const names[] = {
-    "algorithm", "key", "rand", "op",       "opc",     "top",        "topc",     "sres-function",
-    "size",      "sqn", "amf",  "autn",     "auts",    "output",     "res-size", "ck-size",
-    "ik-size",   "fc",  "p0",   "p1",       "p9",      "iterations", "function", "res",
-    "ck",        "ik",  "kc",   "mac-size", "unknown", "",
+    "algorithm",     "key",      "rand",    "op",    "opc",    "top",    "topc",
+    "sres-function", "size",     "sqn",     "amf",   "autn",   "auts",   "output",
+    "res-size",      "ck-size",  "ik-size", "fc",    "p0",     "p1",     "p9",
+    "iterations",    "function", "res",     "ck",    "ik",     "kc",     "mac-size",
+    "unknown",       "",         "tag",     "ivlen", "keylen", "taglen", "iv",
+    "updated-iv",
 };
 static const char *const words[] = {
     "USI",    "COMP128-1", "COMP128-2", "COMP128-3", "GSM-MILENAGE", "XOR-2G", "MILENAGE", "TUAK",
@@ -213,6 +216,74 @@ static void run_mac(EVP_MAC_CTX *ctx, struct input *input)
     EVP_MAC_CTX_free(ctx);
 }
 
+/* Octets in and out of memory just as large as it has to be. */
+static void pass(EVP_CIPHER_CTX *ctx, struct input *input, unsigned how)
+{
+    size_t size = sizes[take(input) % COUNT(sizes)];
+    uint8_t *in = take_octets(input, size), *out = malloc(size + 16);
+    int made = 0;
+
+    if (in != NULL && out != NULL && how == 0)
+        (void)EVP_CipherUpdate(ctx, NULL, &made, in, (int)size);
+    else if (in != NULL && out != NULL && how == 1)
+        (void)EVP_Cipher(ctx, out, in, (unsigned)size);
+    else if (in != NULL && out != NULL && EVP_CipherUpdate(ctx, out, &made, in, (int)size) == 1 &&
+             (size_t)made > size + 15)
+        abort();
+    free(in);
+    free(out);
+}
+
+static void run_cipher(EVP_CIPHER *cipher, struct input *input)
+{
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new(), *copy;
+
+    if (ctx != NULL)
+        (void)EVP_CipherInit_ex2(ctx, cipher, NULL, NULL, (int)take(input) % 2, NULL);
+    while (input->size > 0 && ctx != NULL) {
+        struct params params;
+        uint8_t *key = take_octets(input, 32), *nonce = take_octets(input, 16), end[16];
+        unsigned how = take(input);
+        int made = 0;
+
+        fill(&params, input);
+        switch (how % 8) {
+        case 0:
+            (void)EVP_CIPHER_CTX_set_params(ctx, params.array);
+            break;
+        case 1: /* a pointer needs room for one, by contract */
+            for (size_t i = 0; i < params.count; i++)
+                if (params.array[i].data_type >= OSSL_PARAM_UTF8_PTR)
+                    params.array[i].data = NULL;
+            (void)EVP_CIPHER_CTX_get_params(ctx, params.array);
+            break;
+        case 2:
+            (void)EVP_CipherInit_ex2(ctx, NULL, how & 0x80 ? key : NULL, how & 0x40 ? nonce : NULL,
+                                     (int)(how >> 4 & 3) - 1 > 0, params.array);
+            break;
+        case 3:
+            copy = EVP_CIPHER_CTX_new();
+            if (copy != NULL && EVP_CIPHER_CTX_copy(copy, ctx) == 1) {
+                EVP_CIPHER_CTX_free(ctx);
+                ctx = copy;
+            } else {
+                EVP_CIPHER_CTX_free(copy);
+            }
+            break;
+        case 4:
+            (void)EVP_CipherFinal_ex(ctx, end, &made);
+            break;
+        default:
+            pass(ctx, input, how % 8 - 5);
+            break;
+        }
+        free(key);
+        free(nonce);
+        empty(&params);
+    }
+    EVP_CIPHER_CTX_free(ctx);
+}
+
 static OSSL_LIB_CTX *library(void)
 {
     static OSSL_LIB_CTX *libctx; /* for the life of the process, as libFuzzer has no end */
@@ -236,6 +307,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         EVP_MAC *mac = EVP_MAC_fetch(library(), name, NULL);
         run_mac(EVP_MAC_CTX_new(mac), &input);
         EVP_MAC_free(mac);
+    } else if (strncmp(name, "AES", 3) == 0) {
+        EVP_CIPHER *cipher = EVP_CIPHER_fetch(library(), name, "provider=usi");
+        run_cipher(cipher, &input);
+        EVP_CIPHER_free(cipher);
     } else {
         EVP_KDF *kdf = EVP_KDF_fetch(library(), name, NULL);
         run_kdf(EVP_KDF_CTX_new(kdf), &input);
