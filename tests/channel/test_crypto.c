@@ -6,6 +6,7 @@
 #include "support.h"
 
 #include <openssl/evp.h>
+#include <openssl/provider.h>
 
 /* ---- the ordinary ---- */
 
@@ -48,6 +49,26 @@ START_TEST(usi_alone_lacks_hmac)
     ck_assert_int_eq(usi_crypto_new(&crypto, libctx, NULL, &what), USI_ERR_ALGORITHM);
     ck_assert_str_eq(what, "HMAC");
     support_libctx_free(libctx);
+}
+END_TEST
+
+/* Where several providers have AES-OCB. */
+START_TEST(our_cipher_is_preferred_unless_another_is_asked_for)
+{
+    static const struct {
+        const char *propq, *provider;
+    } cases[] = {{NULL, "usi"}, {"?provider=default", "default"}, {"?provider=usi", "usi"}};
+    const char *what;
+
+    for (unsigned n = 0; n < sizeof cases / sizeof cases[0]; n++) {
+        struct usi_crypto *crypto;
+        ck_assert_int_eq(usi_crypto_new(&crypto, support_libctx(), cases[n].propq, &what), 0);
+        for (unsigned i = 0; i < USI_CIPHERS; i++)
+            ck_assert_str_eq(
+                OSSL_PROVIDER_get0_name(EVP_CIPHER_get0_provider(crypto->cipher[i].evp)),
+                cases[n].provider);
+        usi_crypto_free(crypto);
+    }
 }
 END_TEST
 
@@ -325,6 +346,7 @@ int main(void)
     tcase_add_test(plain, errors_and_reasons_have_texts);
     tcase_add_test(plain, a_missing_provider_is_named_by_its_algorithm);
     tcase_add_test(plain, usi_alone_lacks_hmac);
+    tcase_add_test(plain, our_cipher_is_preferred_unless_another_is_asked_for);
     tcase_add_test(plain, a_property_query_that_nothing_meets_is_refused);
     tcase_add_test(plain, ciphers_go_by_the_size_of_the_key);
     tcase_add_test(plain, nonces_are_zeros_and_the_counter);

@@ -100,7 +100,9 @@ static bool fetch_ciphers(struct usi_crypto *c, const char **what)
     for (size_t i = 0; i < USI_CIPHERS; i++) {
         c->cipher[i] = table[i];
         *what = table[i].evp_name;
-        c->cipher[i].evp = EVP_CIPHER_fetch(c->libctx, table[i].evp_name, c->propq);
+        /* Several providers may have it; of those, ours is the fast one. */
+        c->cipher[i].evp = EVP_CIPHER_fetch(c->libctx, table[i].evp_name,
+                                            c->propq != NULL ? c->propq : "?provider=usi");
         if (c->cipher[i].evp == NULL)
             return false;
     }
