@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REST_MS = 1000 };
+enum { REST_MS = 100 };
 
 static void out_changed(void *owner);
 

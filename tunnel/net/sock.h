@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-enum { SOCK_TEXT = 128 };
+enum { SOCK_TEXT = 80 }; /* an IPv6 address with a zone, brackets and a port */
 
 /* On the heap, because libuv's handles cannot move; whoever has the pointer owns it and ends it by
  * sock_close or sock_reset. */

@@ -1,5 +1,6 @@
 #include "net/writer.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void writer_init(struct writer *w, struct loop *loop, void (*changed)(void *owner), void *owner)
@@ -78,6 +79,10 @@ void writer_drop(struct writer *w)
     for (unsigned i = kept; i < w->count; i++)
         block_release(w->loop, w->queue[i].block);
     w->count = kept;
+    if (w->flying == 0) {
+        free(w->write);
+        w->write = NULL;
+    }
 }
 
 static int fail(struct writer *w, int error)
@@ -158,8 +163,10 @@ static int flush_stream(struct writer *w)
     if (w->count == 0)
         return 0;
     unsigned n = gather(w, bufs);
-    w->write.data = w;
-    result = uv_write(&w->write, w->stream, bufs, n, on_stream_written);
+    if (w->write == NULL && (w->write = malloc(sizeof *w->write)) == NULL)
+        return fail(w, UV_ENOMEM);
+    w->write->data = w;
+    result = uv_write(w->write, w->stream, bufs, n, on_stream_written);
     if (result < 0)
         return fail(w, result);
     w->flying = n;

@@ -25,7 +25,7 @@ struct writer {
     unsigned count;      /* segments that wait, the first `flying` of them in the request */
     unsigned flying;
     struct segment queue[WRITER_SEGMENTS];
-    uv_write_t write;
+    uv_write_t *write; /* made when a stream first takes less than was put; most never do */
     uv_fs_t *fs;      /* a file's, which most writers are not */
     uint64_t written; /* octets */
     /* Called from the loop when a request has come back: with writer_full false again, or an
