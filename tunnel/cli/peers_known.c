@@ -15,7 +15,7 @@
 enum {
     TEXT_MAX = 1 << 20,
     PLACE_MAX = 512, /* a place as it is written, and its NUL */
-    LOCK_TRIES = 10,
+    LOCK_TRIES = 100,
     LOCK_PAUSE_MS = 10
 };
 
