@@ -3,6 +3,7 @@
 #include "cli/utf8.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,6 +63,8 @@ static void print(const char *format, va_list arguments)
         if (errno == EAGAIN)
             (void)poll(&ready, 1, -1);
     }
+    OPENSSL_cleanse(text, sizeof text); /* a made-up password is said too */
+    OPENSSL_cleanse(line, sizeof line);
     errno = saved;
 }
 
