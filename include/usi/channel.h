@@ -110,8 +110,8 @@ void usi_identity_fingerprint(const struct usi_identity *identity,
 
 /* Identity mode: the key to show (the ring does not own it; it must outlive the channels), and
  * whether a listener takes connectors with RSA keys. */
-int usi_keyring_set_identity(struct usi_keyring *ring, const struct usi_identity *identity,
-                             bool accept_rsa);
+void usi_keyring_set_identity(struct usi_keyring *ring, const struct usi_identity *identity,
+                              bool accept_rsa);
 
 /* The English word list of BIP-39: word `number`, 0 to 2,047; NULL beyond. */
 const char *usi_word(unsigned number);

@@ -149,12 +149,11 @@ const char *usi_keyring_name(const struct usi_keyring *ring, size_t *size)
     return ring->name;
 }
 
-int usi_keyring_set_identity(struct usi_keyring *ring, const struct usi_identity *identity,
-                             bool accept_rsa)
+void usi_keyring_set_identity(struct usi_keyring *ring, const struct usi_identity *identity,
+                              bool accept_rsa)
 {
     ring->identity = identity;
     ring->accept_rsa = accept_rsa;
-    return 0;
 }
 
 const struct usi_identity *usi_keyring_identity(const struct usi_keyring *ring)

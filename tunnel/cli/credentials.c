@@ -155,11 +155,10 @@ static int make_identity(struct credentials *c)
                                            .uri = which,
                                            .ask = ask_passphrase,
                                            .ask_data = c};
-    int result;
 
     if (rsa || strcmp(which, "ed25519") == 0) {
-        result = usi_identity_new(&c->identity, c->net->crypto,
-                                  rsa ? USI_IDENTITY_RSA : USI_IDENTITY_ED25519);
+        int result = usi_identity_new(&c->identity, c->net->crypto,
+                                      rsa ? USI_IDENTITY_RSA : USI_IDENTITY_ED25519);
         if (result != 0) {
             say_error("no fresh key: %s", usi_error_text(result));
             return result == USI_ERR_ALGORITHM ? STATUS_USAGE : STATUS_INTERNAL;
@@ -169,11 +168,7 @@ static int make_identity(struct credentials *c)
             say_error("%s%s%s", why, c->unanswered[0] != '\0' ? ": " : "", c->unanswered);
         return STATUS_USAGE;
     }
-    result = usi_keyring_set_identity(c->net->ring, c->identity, c->options->accept_rsa);
-    if (result != 0) {
-        say_error("the identity cannot be used: %s", usi_error_text(result));
-        return STATUS_INTERNAL;
-    }
+    usi_keyring_set_identity(c->net->ring, c->identity, c->options->accept_rsa);
     usi_identity_fingerprint(c->identity, fingerprint);
     peers_hex(fingerprint, hex);
     if (c->options->command == OPTIONS_LISTEN)
