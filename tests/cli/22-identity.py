@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Identities: what both sides see, who decides, and that nothing moves before."""
 
-import os
 import re
 import signal
 import subprocess
@@ -16,14 +15,13 @@ from harness import (
     USAGE,
     Server,
     adopt_orphans,
-    children,
     dial,
     echo,
     main,
     not_wrapped,
     skip_unless_found,
 )
-from terminal import TerminalScenario
+from terminal import BackgroundScenario, TerminalScenario
 
 QUESTION = "Is this the fingerprint that the other side shows? (yes/no)"
 SHOWN = r"usi-tunnel: fingerprint: ([0-9a-f]{64})$"
@@ -489,17 +487,7 @@ class Kept(TerminalScenario):
 
 
 @not_wrapped
-class Background(TerminalScenario):
-    def setUp(self):
-        super().setUp()
-        self.before = set(children())
-        self.addCleanup(self.end_orphans)
-
-    def end_orphans(self):
-        for pid in set(children()) - self.before - {p.pid for p in self.processes}:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-
+class Background(BackgroundScenario):
     def test_listener_asks_nobody(self):
         """After it has gone to the background, unknown peers are refused and known ones are not."""
         alice = self.identity("alice")

@@ -14,7 +14,6 @@ from harness import (
     USAGE,
     Server,
     adopt_orphans,
-    children,
     dial,
     echo,
     main,
@@ -23,7 +22,7 @@ from harness import (
     redirected,
     until,
 )
-from terminal import NO_TERMINAL, TerminalScenario
+from terminal import NO_TERMINAL, BackgroundScenario, TerminalScenario
 
 ASKED = "Password: "
 CODE = r"usi-tunnel: password: ([1-9][0-9]{2}-[a-z]{3,8}-[a-z]{3,8})$"
@@ -312,17 +311,7 @@ class Typed(TerminalScenario):
 
 
 @not_wrapped
-class Background(TerminalScenario):
-    def setUp(self):
-        super().setUp()
-        self.before = set(children())
-        self.addCleanup(self.end_orphans)
-
-    def end_orphans(self):
-        for pid in set(children()) - self.before - {p.pid for p in self.processes}:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-
+class Background(BackgroundScenario):
     def test_asked_in_the_foreground(self):
         """The password is asked for before the program goes to the background."""
         server = Server(echo)

@@ -4,11 +4,12 @@ whatever their standard descriptors are, and its user."""
 import contextlib
 import os
 import select
+import signal
 import sys
 import termios
 import threading
 
-from harness import LIMIT, Scenario
+from harness import LIMIT, Scenario, children
 
 SESSION = """
 import fcntl, os, sys, termios
@@ -109,3 +110,17 @@ class TerminalScenario(Scenario):
 
     def connect(self, to, *options, **how):
         return super().connect(to, *options, **{"key": "", **how})
+
+
+class BackgroundScenario(TerminalScenario):
+    """A test whose programs go to the background (-f), and end with it all the same."""
+
+    def setUp(self):
+        super().setUp()
+        self.before = set(children())
+        self.addCleanup(self.end_orphans)
+
+    def end_orphans(self):
+        for pid in set(children()) - self.before - {p.pid for p in self.processes}:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
