@@ -1,13 +1,15 @@
 """Bar charts as SVG, by gnuplot."""
 
+import pathlib
 import shutil
 import subprocess
 
 
 def bars(path, title, labels, series, line=None):
     """Writes a group of bars for each label, one of each series: [(name, [number or None, ...])]. line: a value that a
-    horizontal line marks. False, and no file, where gnuplot is not installed."""
-    if shutil.which("gnuplot") is None:
+    horizontal line marks. False, and no file, where gnuplot is not installed or there is nothing to draw."""
+    pathlib.Path(path).unlink(missing_ok=True)  # none is better than that of another run
+    if shutil.which("gnuplot") is None or not any(v is not None for _, values in series for v in values):
         return False
     data = "\n".join(f'"{label}" ' + " ".join("?" if values[n] is None else f"{values[n]:.4f}" for _, values in series)
                      for n, label in enumerate(labels))

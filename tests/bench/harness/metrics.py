@@ -3,6 +3,7 @@
 import os
 import select
 import socket
+import statistics
 import subprocess
 import time
 
@@ -30,9 +31,9 @@ def run_load(tunnel, options, arguments, patience):
         answer = load.answer(patience)
         used = cpu_difference(before, tunnel.cpu())
         generator = procs.cpu(load.process.pid)
+        peaks = {f"{name}_peak_kib": procs.peak_kib(side.pid) for name, side in tunnel.sides().items()}
     finally:
         load.close()
-    peaks = {f"{name}_peak_kib": procs.peak_kib(side.pid) for name, side in tunnel.sides().items()}
     deaths = tunnel.deaths()
     if not answer.pop("ok") or deaths:
         raise Failure("; ".join([str(answer), *deaths, procs.tail(tunnel.log, 200)]))
@@ -62,7 +63,7 @@ def pingpong(size):
             answer, used, _ = run_load(t, options, ["pingpong", t.port, size, options.round_trips, options.limit],
                                        options.limit + 5)
         cpu = sum(used.get(f"{s}_cpu_s", 0) for s in ("client", "server"))
-        return dict(answer, tunnel_cpu_us_per_trip=cpu / answer["count"] * 1e6)
+        return dict(answer, tunnel_cpu_us_per_trip=cpu / (answer["count"] + answer["warm_up"]) * 1e6)
     return measure
 
 
@@ -81,13 +82,24 @@ def flatten(memory, suffix):
     return {f"{side}_{k}_{suffix}": v for side, values in memory.items() for k, v in values.items()}
 
 
+def beside(t, options):
+    """Medians in us of a round trip and of making a connection, beside what the tunnel holds now. The trips are of five
+    generators in turn: where the scheduler puts the one that waits makes up to twice the time."""
+    trips = [run_load(t, options, ["pingpong", t.port, 64, min(1000, options.round_trips), 20], 25)[0] for _ in range(5)]
+    made, *_ = run_load(t, options, ["connect", t.port, 1, 100, 5], 20)
+    return {"trip_p50_us": statistics.median(trip["p50_us"] for trip in trips),
+            "trip_p99_us": statistics.median(trip["p99_us"] for trip in trips), "join_p50_us": made["p50_us"]}
+
+
 def hold(count, many):
     """Memory with idle connections; with many, also whether all stay usable and what they cost."""
     def measure(peer, options):
         with Tunnel(peer, "echo", options.programs) as t:
+            alone = beside(t, options)  # and what only the first make resident belongs to no later connection
             time.sleep(0.3)
             idle, available = t.memory(), procs.available_kib()
             out = flatten(idle, "idle")
+            out.update(trip_alone_p50_us=alone["trip_p50_us"], join_alone_p50_us=alone["join_p50_us"])
             load = Load([options.programs / "load", "hold", t.port, count, 64, 8], t.log)
             try:
                 opened = load.answer(120)
@@ -109,8 +121,8 @@ def hold(count, many):
                     resting = cpu_difference(before, t.cpu())
                     out["resting_cpu_percent"] = 100 * sum(resting.get(f"{s}_cpu_s", 0) for s in ("client", "server"))
                     try:
-                        trip, *_ = run_load(t, options, ["pingpong", t.port, 64, 400, 20], 25)
-                        out.update(trip_p50_us=trip["p50_us"], trip_p99_us=trip["p99_us"])
+                        among = beside(t, options)
+                        out.update(among, trip_x_alone=among["trip_p50_us"] / alone["trip_p50_us"])
                     except Failure as e:
                         out["trip_failed"] = str(e)
                     load.say("check")
@@ -133,10 +145,15 @@ def hold(count, many):
     return measure
 
 
+def pipe_size(options):
+    return int(options.pipe_gib * 1024) << 20
+
+
 def pipe(source):
-    """Standard input at one end, standard output at the other; wall time from start to last byte counted."""
+    """Standard input (a file, or a pipe of zeros) at one end, standard output at the other; wall time from start to
+    last byte counted."""
     def measure(peer, options):
-        size = int(options.pipe_gib * GIB)
+        size = pipe_size(options)
         run = peer.runs / f"{peer.name}-pipe-{next_port()}"
         run.mkdir(exist_ok=True)
         log = run / "log"
@@ -166,7 +183,7 @@ def pipe(source):
                                      stdout=subprocess.PIPE)
                 feed = feeder.stdout
             else:
-                feed = open(options.random_file, "rb")
+                feed = open(options.pipe_file, "rb")
             if peer.direct:
                 client = procs.start([options.programs / "serve", "stdin"], log, stdin=feed, stdout=subprocess.PIPE)
                 answering = client.stdout
@@ -246,6 +263,8 @@ def half_close(peer, options):
     return out
 
 
+ONCE = {"half-close"}  # yes or no: one round says it
+
 # name: (function, what a peer must offer to take part)
 METRICS = {
     "bulk-1": (bulk(1), "forward"),
@@ -262,5 +281,5 @@ METRICS = {
     "many-9900": (hold(9900, many=True), "forward"),
     "half-close": (half_close, "forward"),
     "pipe-zeros": (pipe("zeros"), "pipe"),
-    "pipe-random": (pipe("random"), "pipe"),
+    "pipe-file": (pipe("file"), "pipe"),
 }

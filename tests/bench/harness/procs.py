@@ -137,13 +137,14 @@ def stop(process):
             except ProcessLookupError:
                 pass
         deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
+        while members and time.monotonic() < deadline:
             process.poll()
             members = {p for p in members if is_running(p)}
-            if not members:
-                return
-            time.sleep(0.01)
-        members |= set(tree(process.pid))
+            if members:
+                time.sleep(0.01)
+        members |= {p for p in tree(process.pid) if is_running(p)}  # forked meanwhile
+        if not members:
+            return
 
 
 def is_running(pid):

@@ -3,6 +3,8 @@
 import json
 import statistics
 
+from . import goals
+
 COLUMNS = {
     "bulk": [("gib_per_s", "GiB/s", 3), ("client_cpu_s_per_gib", "client CPU s/GiB", 3),
              ("server_cpu_s_per_gib", "server CPU s/GiB", 3), ("client_user_s_per_gib", "client user", 3),
@@ -21,7 +23,10 @@ COLUMNS = {
              ("still_alive", "alive at check", 0), ("open_per_second", "opened/s", 0),
              ("server_pss_kib_held", "server PSS KiB", 0), ("server_pss_kib_each", "server PSS KiB/conn", 1),
              ("machine_kib_each", "whole machine KiB/conn", 1), ("resting_cpu_percent", "resting CPU %", 1),
-             ("trip_p50_us", "64 B trip p50 us", 0), ("trip_p99_us", "p99 us", 0), ("usable_after", "usable after", 0)],
+             ("trip_alone_p50_us", "64 B trip p50 us beside none", 1), ("trip_p50_us", "beside them", 1),
+             ("trip_x_alone", "x beside none", 2), ("trip_p99_us", "p99 us", 0),
+             ("join_alone_p50_us", "one more connection p50 us beside none", 0), ("join_p50_us", "beside them", 0),
+             ("usable_after", "usable after", 0)],
     "half": [("answered_at_once", "answer arrives", 0), ("answered_late", "answer 2 s later arrives", 0)],
     "pipe": [("seconds", "wall s", 2), ("gib_per_s", "GiB/s", 3), ("client_cpu_s_per_gib", "client CPU s/GiB", 3),
              ("server_cpu_s_per_gib", "server CPU s/GiB", 3)],
@@ -54,7 +59,7 @@ def median(rows, peer, metric, key):
 
 def ratio(rows, peer, base, key):
     """Median over rounds of peer/base within the same round, so that slow drift cancels; None if there is none."""
-    mine = {r["round"]: r[key] for r in rows if r["peer"] == peer and r.get(key)}
+    mine = {r["round"]: r[key] for r in rows if r["peer"] == peer and r.get(key) is not None}
     theirs = {r["round"]: r[key] for r in rows if r["peer"] == base and r.get(key)}
     both = [mine[n] / theirs[n] for n in mine if n in theirs]
     return statistics.median(both) if both else None
@@ -105,39 +110,43 @@ SHORT = [("bulk-1", "gib_per_s", "1 stream, GiB/s", 2), ("bulk-1", "ratio", "x s
          ("bulk-1", "tunnel_cpu_s_per_gib", "CPU s/GiB, both sides", 2),
          ("bulk-64", "gib_per_s", "64 streams, GiB/s", 2),
          ("pingpong-64", "p50_us", "round trip of 64 octets, µs", 0), ("connect-16", "per_second", "connections/s", 0),
-         ("memory", "server_pss_kib_each", "KiB an idle connection", 1), ("pipe-random", "gib_per_s", "pipe, GiB/s", 2)]
+         ("memory", "server_pss_kib_each", "KiB an idle connection", 1), ("pipe-file", "gib_per_s", "pipe, GiB/s", 2)]
 
 
 def summary(results):
-    """The short table's numbers: {"date", "machine", "rounds", "peers": {peer: {"metric key": number}}}."""
+    """What was measured, in medians: {"date", "machine", "rounds", "peers": {peer: {"metric key": number}}, "goals"}."""
     runs = [r for r in results if "metric" in r]
     about = next((r for r in results if "machine" in r), {})
     peers = {}
-    for peer in dict.fromkeys(r["peer"] for r in runs):
-        peers[peer] = {}
-        for metric, key, _, _ in SHORT:
-            if key == "ratio":
-                rows = [r for r in runs if r["metric"] == metric]
-                value = ratio(rows, peer, "socat-64k", "gib_per_s")
-            else:
-                value = median(runs, peer, metric, key)
-            if value is not None:
-                peers[peer][f"{metric} {key}"] = value
-    disturbed = sum(r.get("others_cpus", 0) >= DISTURBED for r in runs)
-    return {"readings": len(runs), "disturbed": disturbed, "date": about.get("date"), "machine": about.get("machine", {}), "rounds": max(r["round"] for r in runs),
-            "peers": peers}
+    for peer, metric in dict.fromkeys((r["peer"], r["metric"]) for r in runs):
+        rows = [r for r in runs if r["metric"] == metric]
+        values = {key: median(rows, peer, metric, key) for key, _, _ in COLUMNS[metric.split("-")[0]]}
+        if metric == "bulk-1":
+            values["ratio"] = ratio(rows, peer, "socat-64k", "gib_per_s")
+        peers.setdefault(peer, {}).update({f"{metric} {k}": v for k, v in values.items() if v is not None})
+    return {"date": about.get("date"), "machine": about.get("machine", {}), "readings": len(runs),
+            "failed": sum("failure" in r for r in runs),
+            "disturbed": sum(r.get("others_cpus", 0) >= DISTURBED for r in runs),
+            "rounds": max((r["round"] for r in runs), default=0), "peers": peers, "goals": goals.tunnel(runs)}
 
 
 def short(results):
-    """One table, a peer a line, and a line that says what it is."""
+    """One table, a peer a line, and a line that says what it is; and the goals that were measured."""
     s = summary(results)
     columns = [c for c in SHORT if any(f"{c[0]} {c[1]}" in values for values in s["peers"].values())]
+    if not columns:
+        return "nothing that the short table shows was measured\n"
     out = ["| over loopback | " + " | ".join(c[2] for c in columns) + " |", "|---" + "|--:" * len(columns) + "|"]
     for peer, values in s["peers"].items():
         cells = [number(values.get(f"{metric} {key}"), digits) for metric, key, _, digits in columns]
         out.append(f"| {NAMES.get(peer, peer)} | " + " | ".join(cells) + " |")
     out.append(f"\n{s['date']}, {s['machine'].get('cpu')}, {s['machine'].get('cores')} cores: medians of {s['rounds']} "
                "rounds, all in one run; the ratio is\nthe median of those within a round.")
+    if s["failed"]:
+        out.append(f"{s['failed']} of the {s['readings']} readings failed and are left out.")
     if s["disturbed"]:
         out.append(f"During {s['disturbed']} of the {s['readings']} readings something else used the machine.")
+    measured = [g for g in s["goals"] if g["met"] is not None]
+    if measured:
+        out.append("\n" + goals.table(measured))
     return "\n".join(out) + "\n"
