@@ -170,10 +170,14 @@ enum {
 
 enum usi_mode { USI_MODE_KEY = 1, USI_MODE_IDENTITY = 2, USI_MODE_PASSWORD = 3, USI_MODE_AKA = 4 };
 
+struct usi_witness;
+
 struct usi_settings {
     enum usi_mode mode;   /* a connector's; 0: USI_MODE_KEY. Listeners offer what the ring has */
     uint64_t rekey_ms;    /* 0: USI_REKEY_MS */
     uint64_t rekey_bytes; /* 0: USI_REKEY_BYTES; else USI_REKEY_BYTES_MIN to USI_REKEY_BYTES */
+    const struct usi_witness *witness; /* NULL: none. Must outlive the channel */
+    void *subject;                     /* what the witness is told that it sees; may be NULL */
 };
 
 /* Makes a connector (its message 1 waits in usi_channel_send at once) or a listener. now is the
@@ -201,12 +205,13 @@ enum usi_event_type {
     USI_EVENT_CHECK,         /* listener: `bye` instead of the first `open`; the answer waits */
     USI_EVENT_ABORT,         /* the peer gave the stream up; `reason` says why */
     USI_EVENT_REKEYED,       /* new keys in both directions, or about to be with the next send */
-    USI_EVENT_SALT,  /* connector: stretch the password under usi_channel_salt, and go on with
-                        usi_channel_stretched */
-    USI_EVENT_ASKED, /* listener: answers a question for its password (by itself); reason: 0 the
-                        peer knows it too, 1 it does not, 2 there is none, or no more tries */
-    USI_EVENT_ANSWER /* connector: to usi_channel_question; reason: 0 the listener knows the
-                        password, 1 it is not the same, 2 it has none or allows no more tries */
+    USI_EVENT_SALT,   /* connector: stretch the password under usi_channel_salt, and go on with
+                         usi_channel_stretched */
+    USI_EVENT_ASKED,  /* listener: answers a question for its password (by itself); reason: 0 the
+                         peer knows it too, 1 it does not, 2 there is none, or no more tries */
+    USI_EVENT_ANSWER, /* connector: to usi_channel_question; reason: 0 the listener knows the
+                         password, 1 it is not the same, 2 it has none or allows no more tries */
+    USI_EVENT_RECORD  /* a service record of type `record`: content[0..size-1], in the buffer */
 };
 
 /* Why a stream was given up: the octet of `abort`. Values that are not here are shown as numbers.
@@ -230,6 +235,10 @@ const char *usi_reason_text(unsigned reason);
 struct usi_event {
     enum usi_event_type type;
     uint8_t reason;
+    /* USI_EVENT_RECORD only. The content is the last octets of the buffer's `used`. */
+    uint8_t record;
+    const uint8_t *content;
+    size_t size;
 };
 
 /* Where plaintext goes: base[0..size-1], of which the first `used` octets hold verified data. The
@@ -264,11 +273,20 @@ size_t usi_channel_partial(const struct usi_channel *channel);
 int usi_channel_send(struct usi_channel *channel, const uint8_t *data, size_t size, size_t *taken,
                      uint8_t *out, size_t room, size_t *made);
 
+/* The same for one service record of `type`, of any size up to USI_RECORD_DATA, in a stream whose
+ * service allows that type. *taken: it went, whole; else it did not (usi_channel_room is too small,
+ * or `room` is: usi_channel_sealed_record(size) and USI_SEND_ROOM are enough). */
+int usi_channel_send_record(struct usi_channel *channel, uint8_t type, const uint8_t *content,
+                            size_t size, bool *taken, uint8_t *out, size_t room, size_t *made);
+
+/* Octets that a service record of `size` octets of content makes. */
+size_t usi_channel_sealed_record(size_t size);
+
 /* Is there something for usi_channel_send to send besides data? */
 bool usi_channel_waiting(const struct usi_channel *channel);
 
-/* How many octets of data usi_channel_send would take now. 0 while a rekey is overdue, and when no
- * stream is open this way. */
+/* How many octets of data usi_channel_send would take now, or of content one service record may
+ * have. 0 while a rekey is overdue, and when no stream is open this way. */
 size_t usi_channel_room(const struct usi_channel *channel);
 
 /* Octets that sending `size` octets of data makes, waiting control records not counted. */
@@ -311,8 +329,23 @@ bool usi_channel_questioned(const struct usi_channel *channel);
 
 /* ---- streams ---- */
 
-/* Connector: begins a stream; data may follow at once. */
-int usi_channel_open(struct usi_channel *channel);
+/* What a stream carries: octets, or records of the types that belong to a service, and no data.
+ * PROTOCOL.md, "Services". */
+enum usi_service {
+    USI_SERVICE_PIPE = 0, /* octets */
+    USI_SERVICE_CHAT = 1, /* record types 32 to 95 */
+    USI_SERVICE_GIVE = 2, /* files, of the connector: record types 64 to 95 */
+    USI_SERVICE_TAKE = 3  /* files, of the listener: the same */
+};
+
+/* Connector: begins a stream; data, or records, may follow at once. */
+int usi_channel_open(struct usi_channel *channel); /* of USI_SERVICE_PIPE */
+int usi_channel_open_for(struct usi_channel *channel, enum usi_service service);
+
+/* Of the stream that is open: any octet that the connector sent. A listener looks at
+ * USI_EVENT_OPEN, and answers what it does not do by usi_channel_abort(USI_REASON_NOT_SUPPORTED).
+ */
+enum usi_service usi_channel_service(const struct usi_channel *channel);
 
 /* Connector: instead of the first stream, asks for nothing but the peer's `bye`. */
 int usi_channel_check(struct usi_channel *channel);
@@ -358,6 +391,68 @@ struct usi_counts {
     enum usi_mode mode;
 };
 void usi_channel_counts(const struct usi_channel *channel, struct usi_counts *counts);
+
+/* ---- seeing: for a trace of the steps, and for a log of the keys ---- */
+
+/* What comes to be, in the words of PROTOCOL.md. Each part of a handshake is shown by the side that
+ * makes it and by the side that reads it, there before it is checked as far as it can be wrong. */
+enum usi_seen_type {
+    USI_SEEN_HANDSHAKE,      /* one begins */
+    USI_SEEN_CIPHER,         /* number: the bits of its key */
+    USI_SEEN_NAME,           /* octets, of any value */
+    USI_SEEN_RAND_MS,        /* the connector's challenge */
+    USI_SEEN_KEM_KEY,        /* ML-KEM: the connector's encapsulation key */
+    USI_SEEN_E,              /* an X25519 public key */
+    USI_SEEN_KNOCK,          /* key mode */
+    USI_SEEN_SALT,           /* of the password */
+    USI_SEEN_SHARE,          /* pA or pB */
+    USI_SEEN_RAND_NW,        /* key mode: the listener's challenge */
+    USI_SEEN_KEM_CIPHERTEXT, /* ML-KEM: the listener's answer */
+    USI_SEEN_KC,             /* secret: the psk, which in key mode is Kc */
+    USI_SEEN_IDENTITY,       /* SHA-256 of a public key; number: 1 a kept one, 0 a fresh one */
+    USI_SEEN_FINGERPRINT,    /* of both public keys */
+    USI_SEEN_MESSAGE,        /* a message is whole; number: which, from 1; size: its octets */
+    USI_SEEN_H,              /* the hash of all messages */
+    USI_SEEN_SRES,           /* key mode: the content of `proof` */
+    USI_SEEN_PROVED,         /* the peer is authentic */
+    USI_SEEN_KEY,    /* secret: key of the records that `ours` says who seals; number: its epoch, 0
+                        for the first of a direction */
+    USI_SEEN_AGREED, /* the handshake is over */
+    USI_SEEN_RECORD, /* one that is not `data` was sealed or has opened; record: its type; size: of
+                        its content; number: its place under its key, from 0 */
+    USI_SEEN_FAILED, /* number: the enum usi_error, negated */
+    USI_SEEN_OVER    /* the channel is freed */
+};
+
+/* Which handshake a step belongs to. */
+enum usi_occasion { USI_OCCASION_FIRST, USI_OCCASION_REKEY, USI_OCCASION_QUESTION };
+
+enum { USI_SEEN_CHANNEL = 32 };
+
+struct usi_seen {
+    enum usi_seen_type type;
+    enum usi_occasion occasion; /* of a handshake's steps, as is the mode */
+    enum usi_mode mode;
+    bool connector; /* this side is the connector */
+    bool ours;      /* made or sent on this side, else on the peer's */
+    bool secret;    /* who knows it can read what the channel carries, or pass for a side of it */
+    uint8_t record;
+    uint64_t number;
+    const uint8_t *octets; /* NULL: none */
+    size_t size;
+    /* RANDms of the first handshake: names the channel on both sides, and to whoever sees the wire.
+     * NULL: not known yet. */
+    const uint8_t *channel;
+};
+
+/* Is told every step of the channels that have it in their settings: from usi_channel_connect on,
+ * before that returns, to usi_channel_free. All that seen points to is lent for the call; what of
+ * it is kept and secret, the witness wipes. It calls nothing of the channel. Ki and passwords are
+ * not shown. */
+struct usi_witness {
+    void (*see)(void *owner, void *subject, const struct usi_seen *seen);
+    void *owner;
+};
 
 #ifdef __cplusplus
 }

@@ -3,8 +3,8 @@
  *
  * What is drawn, in order. A keyring: 8 octets when made, 32 with each key added. A connector:
  * RANDms (32) and the X25519 private key (32) of each handshake; then 2 when a key begins. A
- * listener: RANDnw (32) and its private key (32), then 2 likewise. No RANDnw in identity and password
- * mode; there and in a password question, 40 for SPAKE2 before each side's private key. */
+ * listener: RANDnw (32) and its private key (32), then 2 likewise. No RANDnw in identity and
+ * password mode; there and in a password question, 40 for SPAKE2 before each side's private key. */
 #ifndef USI_TESTS_CHANNEL_FIXED_H
 #define USI_TESTS_CHANNEL_FIXED_H
 

@@ -65,8 +65,8 @@ struct party {
     struct usi_buffer buffer;
     unsigned events; /* all; the last EVENTS of them in event */
     struct usi_event event[EVENTS];
-    unsigned seen[USI_EVENT_ANSWER + 1]; /* how often each */
-    int result;                           /* the first error of receive or send */
+    unsigned seen[USI_EVENT_RECORD + 1]; /* how often each */
+    int result;                          /* the first error of receive or send */
 };
 
 /* Takes the ring over. */

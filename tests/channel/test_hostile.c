@@ -51,7 +51,7 @@ static int say_one(struct rogue *r, char what)
     case 'o':
         return rogue_say(r, USI_RECORD_TYPE_OPEN, NULL, 0);
     case 'O':
-        return rogue_say(r, USI_RECORD_TYPE_OPEN, "x", 1);
+        return rogue_say(r, USI_RECORD_TYPE_OPEN, "xx", 2);
     case 'p':
         return rogue_say(r, USI_RECORD_TYPE_PING, "x", 1);
     case 'v': /* the victim ends */

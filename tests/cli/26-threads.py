@@ -8,7 +8,7 @@ import socket
 import threading
 
 from clients import echo_loop, run_clients
-from harness import CUT, OK, SLOW, Scenario, dial, main, until
+from harness import CUT, OK, SLOW, Scenario, dial, main, shell, until
 
 THREADS = 4
 COUNT = 100 if SLOW else 500
@@ -21,11 +21,11 @@ class Threads(Scenario):
         self.addCleanup(self.target.close)
         threading.Thread(target=echo_loop, args=(self.target,), daemon=True).start()
 
-    def pair(self, *options, local="127.0.0.1:0", threads=THREADS):
+    def pair(self, *options, local="127.0.0.1:0", threads=THREADS, before=()):
         target = "127.0.0.1:%d" % self.target.getsockname()[1]
         options = ("--threads", str(threads), *options)
-        self.listener = self.listen("--forward", target, *options)
-        self.connector = self.connect(self.listener, "-L", local, *options).ready()
+        self.listener = self.listen("--forward", target, *options, before=before)
+        self.connector = self.connect(self.listener, "-L", local, *options, before=before).ready()
         return self.connector.address
 
     def streams(self, address, count):
@@ -79,6 +79,15 @@ class Threads(Scenario):
         self.pair()
         for _ in range(20):
             self.check(self.listener)
+
+    def test_places_are_shared(self):
+        """A loop that has got more than its part is not full while others have places left."""
+        for _ in range(10):
+            with self.round(), contextlib.ExitStack() as peers:
+                address = self.pair(before=shell("ulimit -n 100"))
+                for _ in range((100 - 32 - 3 * 8) // 2):
+                    peer = peers.enter_context(dial(address))
+                    self.exchange(peer, b"through")
 
     def test_drained(self):
         """SIGTERM lets the streams of every loop end, and takes no more."""

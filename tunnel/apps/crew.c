@@ -1,5 +1,7 @@
 #include "apps/crew.h"
 
+#include "text/text.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -140,7 +142,7 @@ struct crew *crew_new(const struct net *net, unsigned count, const struct crew_w
     if (crew != NULL && (crew->wake = calloc(1, sizeof *crew->wake)) != NULL)
         result = uv_async_init(&net->loop->uv, crew->wake, on_wake);
     if (result != 0) {
-        (void)snprintf(why, size, "no other threads: %s", uv_strerror(result));
+        (void)snprintf(why, size, text("no other threads: %s"), text(uv_strerror(result)));
         if (crew != NULL)
             free(crew->wake);
         free(crew);
@@ -158,8 +160,8 @@ struct crew *crew_new(const struct net *net, unsigned count, const struct crew_w
             result = worker_start(&crew->worker[crew->count++]);
     }
     if (result != 0) {
-        (void)snprintf(why, size, "no other threads: %s; --threads 1 needs none",
-                       uv_strerror(result));
+        (void)snprintf(why, size, text("no other threads: %s; --threads 1 needs none"),
+                       text(uv_strerror(result)));
         crew_free(crew);
         return NULL;
     }
@@ -183,8 +185,9 @@ static void tell_if_over(struct crew *crew)
         return;
     crew->all_over = true;
     crew->told(crew->owner, crew->outcome,
-               crew->outcome == OUTCOME_CUT ? "some streams did not end in time (--drain): cut off"
-                                            : "");
+               crew->outcome == OUTCOME_CUT
+                   ? text("some streams did not end in time (--drain): cut off")
+                   : "");
 }
 
 static void on_wake(uv_async_t *wake)

@@ -1,5 +1,6 @@
 #include "apps/forward.h"
 #include "net/gate.h"
+#include "text/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,6 @@ struct channel {
     struct dialer *dialer; /* to the target */
     struct relay *relay;
     struct local *local;
-    char peer[SOCK_TEXT];
 };
 
 enum { GATES = 3 };
@@ -29,9 +29,10 @@ struct forward_far {
     struct gate strangers, known; /* handshakes before and behind a right knock */
     struct gate identified;       /* peers that a user is asked about */
     struct gate_census *census;   /* one for each of them, shared by all loops; the first's own */
+    struct gate_places *places;   /* likewise */
     bool shared;
     struct channel *channels;
-    unsigned count, count_max;
+    unsigned places_max;
     uv_timer_t drain;
     bool stopping, over, orphan, timer_closed;
     enum outcome outcome;
@@ -45,8 +46,10 @@ static void free_if_gone(struct forward_far *f)
 {
     if (!f->orphan || f->channels != NULL || !f->timer_closed)
         return;
-    if (!f->shared)
+    if (!f->shared) {
         free(f->census);
+        free(f->places);
+    }
     free(f);
 }
 
@@ -56,8 +59,9 @@ static void tell_if_done(struct forward_far *f)
         return;
     f->over = true;
     f->told(f->owner, f->outcome,
-            f->outcome == OUTCOME_DONE ? ""
-                                       : "some streams did not end in time (--drain): cut off");
+            f->outcome == OUTCOME_DONE
+                ? ""
+                : text("some streams did not end in time (--drain): cut off"));
 }
 
 static void channel_gone(struct channel *c)
@@ -71,17 +75,11 @@ static void channel_gone(struct channel *c)
     if (c->next != NULL)
         c->next->at = c->at;
     free(c);
-    f->count--;
+    gate_give_place(f->places);
     if (f->listener != NULL)
         listener_again(f->listener);
     tell_if_done(f);
     free_if_gone(f);
-}
-
-static void report_failed(const struct channel *c, const char *text)
-{
-    net_report(c->forward->net,
-               (struct report){.type = REPORT_STREAM_FAILED, .peer = c->peer, .text = text});
 }
 
 /* ---- a stream ---- */
@@ -101,9 +99,11 @@ static void relay_told(void *owner, enum relay_result result, const char *text)
             link_finish(c->link);
         return;
     }
-    c->link = NULL;
     if (!c->forward->orphan)
-        report_failed(c, text);
+        net_report(c->forward->net, (struct report){.type = REPORT_STREAM_FAILED,
+                                                    .peer = link_peer(c->link),
+                                                    .text = text});
+    c->link = NULL;
     channel_gone(c);
 }
 
@@ -132,13 +132,13 @@ static void opened(void *owner)
 
     c->local = local_new(f->net);
     if (c->local != NULL)
-        c->relay = relay_new(f->net, c->link, c->local, &options, relay_told, c);
+        c->relay = relay_new(c->link, c->local, &options, relay_told, c);
     if (c->relay != NULL)
         c->dialer = dialer_start(f->net, f->target, &f->dial, target_connected, target_failed, c);
     if (c->relay == NULL)
         link_abort(c->link, USI_REASON_INTERNAL);
     else if (c->dialer == NULL)
-        relay_abort(c->relay, USI_REASON_INTERNAL, "out of memory");
+        relay_abort(c->relay, USI_REASON_INTERNAL, text("out of memory"));
 }
 
 /* ---- a channel between streams ---- */
@@ -215,14 +215,14 @@ static void waiting(void *owner)
     struct channel *c;
     struct sock *sock;
 
-    if (f->count >= f->count_max) { /* it waits in the kernel until another ends */
+    if (!gate_take_place(f->places, f->places_max)) { /* it waits until another ends */
         gate_make_way(&f->strangers);
         return;
     }
-    if ((c = calloc(1, sizeof *c)) == NULL)
-        return;
-    sock = listener_accept(f->listener);
+    c = calloc(1, sizeof *c);
+    sock = c != NULL ? listener_accept(f->listener) : NULL;
     if (sock == NULL || (c->link = link_new(f->net, sock, LINK_LISTENER, &handler, c)) == NULL) {
+        gate_give_place(f->places);
         free(c);
         return;
     }
@@ -232,8 +232,6 @@ static void waiting(void *owner)
     if (c->next != NULL)
         c->next->at = &c->next;
     f->channels = c;
-    f->count++;
-    (void)snprintf(c->peer, sizeof c->peer, "%s", link_peer(c->link));
     gate_enter(&f->strangers, &c->gate, c->link);
     link_start(c->link);
 }
@@ -250,15 +248,17 @@ static struct forward_far *make(const struct net *net, outcome_told *told, void 
     f->told = told;
     f->owner = owner;
     f->drain.data = f;
-    f->count_max = gate_connections_max(2 * (net->loops > 0 ? net->loops : 1));
+    f->places_max = gate_connections_max(2, net->loops);
     return f;
 }
 
-static bool count_together(struct forward_far *f, struct gate_census *census)
+static bool count_together(struct forward_far *f, struct gate_census *census,
+                           struct gate_places *places)
 {
-    if (census == NULL)
-        return false;
     f->census = census;
+    f->places = places;
+    if (census == NULL || places == NULL)
+        return false;
     f->strangers.census = &census[0];
     f->known.census = &census[1];
     f->identified.census = &census[2];
@@ -272,11 +272,11 @@ struct forward_far *forward_far_new(const struct net *net,
     struct forward_far *f = make(net, told, owner);
 
     if (f == NULL) {
-        (void)snprintf(why, size, "out of memory");
+        (void)snprintf(why, size, text("out of memory"));
         return NULL;
     }
-    if (!count_together(f, calloc(GATES, sizeof *f->census))) {
-        (void)snprintf(why, size, "out of memory");
+    if (!count_together(f, calloc(GATES, sizeof *f->census), calloc(1, sizeof *f->places))) {
+        (void)snprintf(why, size, text("out of memory"));
         forward_far_free(f);
         return NULL;
     }
@@ -298,7 +298,7 @@ struct forward_far *forward_far_share(const struct forward_far *first, const str
     if (f == NULL)
         return NULL;
     f->shared = true;
-    (void)count_together(f, first->census);
+    (void)count_together(f, first->census, first->places);
     f->target = first->target;
     f->dial = first->dial;
     f->listener = listener_share(net, first->listener, waiting, f);

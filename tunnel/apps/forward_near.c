@@ -1,5 +1,6 @@
 #include "apps/forward.h"
 #include "net/gate.h"
+#include "text/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,9 @@ struct forward_near {
     size_t source_count;
     struct source *sources;
     struct stream *streams;
-    unsigned count, count_max, shaking, shaking_max;
+    struct gate_places *places; /* shared by all loops; the first's own */
+    bool shared;
+    unsigned places_max, shaking, shaking_max;
     bool let_in; /* identity mode: the listener has once taken what we sent, so its user knows us */
     bool closing; /* being freed: nothing is reported or accepted any more */
     bool orphan;  /* freed when the last stream has gone */
@@ -44,6 +47,8 @@ static void free_if_gone(struct forward_near *f)
     if (!f->orphan || f->streams != NULL)
         return;
     free(f->sources);
+    if (!f->shared)
+        free(f->places);
     free(f);
 }
 
@@ -92,7 +97,7 @@ static void stream_gone(struct stream *s, const char *why)
         s->next->at = s->at;
     stop_shaking(s);
     free(s);
-    f->count--;
+    gate_give_place(f->places);
     take_more(f);
     free_if_gone(f);
 }
@@ -123,7 +128,7 @@ static void authenticated(void *owner)
     if (s->forward->net->settings.mode != USI_MODE_IDENTITY || s->forward->let_in)
         stop_shaking(s);
     take_more(s->forward);
-    s->relay = relay_new(s->forward->net, s->link, s->local, &options, relay_told, s);
+    s->relay = relay_new(s->link, s->local, &options, relay_told, s);
     if (s->relay == NULL || usi_channel_open(link_channel(s->link)) != 0)
         link_abort(s->link, USI_REASON_INTERNAL);
     else
@@ -133,15 +138,15 @@ static void authenticated(void *owner)
 static void closed(void *owner, const struct link_end *end)
 {
     struct stream *s = owner;
-    char text[OUTCOME_TEXT];
+    char line[OUTCOME_TEXT];
 
     s->link = NULL;
     if (s->local == NULL) { /* its stream was done before */
         stream_gone(s, NULL);
         return;
     }
-    link_end_text(end, text, sizeof text);
-    stream_gone(s, text);
+    link_end_text(end, line, sizeof line);
+    stream_gone(s, line);
 }
 
 static void nothing(void *owner)
@@ -175,7 +180,7 @@ static void connected(void *owner, struct sock *sock)
     s->dialer = NULL;
     s->link = link_new(s->forward->net, sock, LINK_CONNECTOR, &handler, s);
     if (s->link == NULL)
-        stream_gone(s, "cannot begin a handshake: out of memory, or libcrypto failed");
+        stream_gone(s, text("cannot begin a handshake: out of memory, or libcrypto failed"));
     else
         link_start(s->link);
 }
@@ -199,13 +204,14 @@ static void waiting(void *owner)
 
     if (f->shaking >= f->shaking_max && !f->let_in)
         look_who_let_in(f);
-    if (f->count >= f->count_max || f->shaking >= f->shaking_max ||
-        (s = calloc(1, sizeof *s)) == NULL)
-        return; /* it waits in the kernel until another ends */
-    sock = listener_accept(source->listener);
+    if (f->shaking >= f->shaking_max || !gate_take_place(f->places, f->places_max))
+        return; /* it waits until another ends */
+    s = calloc(1, sizeof *s);
+    sock = s != NULL ? listener_accept(source->listener) : NULL;
     if (sock == NULL || (s->local = local_new(f->net)) == NULL) {
         if (sock != NULL)
             sock_reset(sock, NULL, NULL);
+        gate_give_place(f->places);
         free(s);
         return;
     }
@@ -216,28 +222,34 @@ static void waiting(void *owner)
     if (s->next != NULL)
         s->next->at = &s->next;
     f->streams = s;
-    f->count++;
     s->shaking = true;
     f->shaking++;
     s->dialer = dialer_start(f->net, f->address, &f->dial, connected, not_connected, s);
     if (s->dialer == NULL)
-        stream_gone(s, "out of memory");
+        stream_gone(s, text("out of memory"));
 }
 
 static struct forward_near *make(const struct net *net, const struct address *address,
-                                 const struct dialer_options *dial, size_t count)
+                                 const struct dialer_options *dial, size_t count,
+                                 struct gate_places *shared)
 {
     struct forward_near *f = calloc(1, sizeof *f);
 
-    if (f == NULL || (f->sources = calloc(count, sizeof *f->sources)) == NULL) {
-        free(f);
+    if (f == NULL)
+        return NULL;
+    f->shared = shared != NULL;
+    f->places = shared != NULL ? shared : calloc(1, sizeof *f->places);
+    f->sources = calloc(count, sizeof *f->sources);
+    if (f->places == NULL || f->sources == NULL) {
+        f->orphan = true;
+        free_if_gone(f);
         return NULL;
     }
     f->net = net;
     f->address = address;
     f->dial = *dial;
     unsigned loops = net->loops > 0 ? net->loops : 1;
-    f->count_max = gate_connections_max(2 * loops);
+    f->places_max = gate_connections_max(2, net->loops);
     f->shaking_max = loops < SHAKING_MAX ? SHAKING_MAX / loops : 1;
     for (size_t i = 0; i < count; i++)
         f->sources[i].forward = f;
@@ -249,10 +261,10 @@ struct forward_near *forward_near_new(const struct net *net, const struct addres
                                       const struct address *local, size_t count,
                                       const struct listener_options *listen, char *why, size_t size)
 {
-    struct forward_near *f = make(net, address, dial, count);
+    struct forward_near *f = make(net, address, dial, count, NULL);
 
     if (f == NULL) {
-        (void)snprintf(why, size, "out of memory");
+        (void)snprintf(why, size, text("out of memory"));
         return NULL;
     }
     for (; f->source_count < count; f->source_count++) {
@@ -269,7 +281,8 @@ struct forward_near *forward_near_new(const struct net *net, const struct addres
 
 struct forward_near *forward_near_share(const struct forward_near *first, const struct net *net)
 {
-    struct forward_near *f = make(net, first->address, &first->dial, first->source_count);
+    struct forward_near *f =
+        make(net, first->address, &first->dial, first->source_count, first->places);
 
     for (; f != NULL && f->source_count < first->source_count; f->source_count++) {
         struct source *source = &f->sources[f->source_count];
@@ -297,7 +310,7 @@ void forward_near_free(struct forward_near *f)
         if (s->link != NULL)
             link_cut(s->link, LINK_CUT);
         else
-            stream_gone(s, "stopped");
+            stream_gone(s, text("stopped"));
     }
     f->orphan = true;
     free_if_gone(f);

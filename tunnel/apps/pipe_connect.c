@@ -1,5 +1,7 @@
 #include "apps/pipe.h"
 
+#include "text/text.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -42,11 +44,12 @@ static void relay_told(void *owner, enum relay_result result, const char *text);
 
 static void begin_stream(struct pipe_connector *p)
 {
-    char why[128] = "out of memory";
+    char why[256];
 
+    (void)snprintf(why, sizeof why, "%s", text("out of memory"));
     p->local = local_stdio(p->net, why, sizeof why);
     if (p->local != NULL)
-        p->relay = relay_new(p->net, p->link, p->local, &p->options.relay, relay_told, p);
+        p->relay = relay_new(p->link, p->local, &p->options.relay, relay_told, p);
     if (p->relay == NULL || usi_channel_open(link_channel(p->link)) != 0) {
         (void)snprintf(p->text, sizeof p->text, "%s", why);
         p->outcome = OUTCOME_LOCAL;
@@ -140,7 +143,8 @@ static void connected(void *owner, struct sock *sock)
     p->dialer = NULL;
     p->link = link_new(p->net, sock, LINK_CONNECTOR, &handler, p);
     if (p->link == NULL)
-        tell(p, OUTCOME_INTERNAL, "cannot begin a handshake: out of memory, or libcrypto failed");
+        tell(p, OUTCOME_INTERNAL,
+             text("cannot begin a handshake: out of memory, or libcrypto failed"));
     else
         link_start(p->link);
 }

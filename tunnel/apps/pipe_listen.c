@@ -1,5 +1,6 @@
 #include "apps/pipe.h"
 #include "net/gate.h"
+#include "text/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,7 +108,7 @@ static void remove_peer(struct peer *peer)
 
 /* ---- turns ---- */
 
-static void relay_told(void *owner, enum relay_result result, const char *text)
+static void relay_told(void *owner, enum relay_result result, const char *why)
 {
     struct peer *peer = owner;
     struct pipe_listener *p = peer->pipe;
@@ -125,10 +126,10 @@ static void relay_told(void *owner, enum relay_result result, const char *text)
     /* Broken standard output serves nobody; a failed peer leaves the others theirs. */
     bool broken = p->local != NULL && local_writer(p->local)->error != 0;
     if (!p->options.keep_open || broken)
-        end_with(p, outcome_of_relay(result), text);
+        end_with(p, outcome_of_relay(result), why);
     else
-        net_report(p->net,
-                   (struct report){.type = REPORT_STREAM_FAILED, .peer = "a peer", .text = text});
+        net_report(p->net, (struct report){
+                               .type = REPORT_STREAM_FAILED, .peer = text("a peer"), .text = why});
     remove_peer(peer);
 }
 
@@ -203,14 +204,15 @@ static void opened(void *owner)
     struct peer *peer = owner;
     struct pipe_listener *p = peer->pipe;
     struct relay_options options = p->options.relay;
-    char why[128] = "out of memory";
+    char why[256];
 
+    (void)snprintf(why, sizeof why, "%s", text("out of memory"));
     (void)uv_timer_stop(&p->timer);
     options.keep_output = p->options.keep_open;
     if (p->local == NULL)
         p->local = local_stdio(p->net, why, sizeof why);
     if (p->local != NULL)
-        p->relay = relay_new(p->net, peer->link, p->local, &options, relay_told, peer);
+        p->relay = relay_new(peer->link, p->local, &options, relay_told, peer);
     if (p->relay == NULL) {
         link_abort(peer->link, USI_REASON_INTERNAL);
         end_with(p, OUTCOME_LOCAL, why);
@@ -302,7 +304,7 @@ struct pipe_listener *pipe_listen(const struct net *net, const struct address *a
     struct pipe_listener *p = calloc(1, sizeof *p);
 
     if (p == NULL || uv_timer_init(&net->loop->uv, &p->timer) != 0) {
-        (void)snprintf(why, size, "out of memory");
+        (void)snprintf(why, size, text("out of memory"));
         free(p);
         return NULL;
     }
@@ -310,7 +312,7 @@ struct pipe_listener *pipe_listen(const struct net *net, const struct address *a
     p->options = *options;
     p->told = told;
     p->owner = owner;
-    p->count_max = gate_connections_max(1);
+    p->count_max = gate_connections_max(1, 1);
     p->timer.data = p;
     p->listener = listener_new(net, address, listen, waiting, p, why, size);
     if (p->listener == NULL) {
@@ -327,7 +329,7 @@ static void on_drained(uv_timer_t *timer)
     if (p->relay != NULL) { /* else all is confirmed, and only the peer's close is waited for */
         p->outcome = OUTCOME_CUT;
         (void)snprintf(p->text, sizeof p->text,
-                       "the stream under way did not end in time (--drain): cut off");
+                       text("the stream under way did not end in time (--drain): cut off"));
     }
     if (p->turn != NULL && p->turn->link != NULL)
         link_cut(p->turn->link, LINK_CUT);

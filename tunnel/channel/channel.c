@@ -56,6 +56,15 @@ int usi_channel_advance(struct usi_channel *c)
     return 0;
 }
 
+/* The witness of the settings sees the first handshake from here on. */
+static int show(struct usi_channel *c, const struct usi_settings *settings)
+{
+    int result = usi_view_new(&c->view, settings, c->connector);
+
+    usi_handshake_show(c->handshake, c->view);
+    return result;
+}
+
 int usi_channel_connect(struct usi_channel **out, const struct usi_crypto *crypto,
                         struct usi_keyring *ring, const struct usi_settings *settings, uint64_t now)
 {
@@ -68,6 +77,8 @@ int usi_channel_connect(struct usi_channel **out, const struct usi_crypto *crypt
         return result;
     c->connector = true;
     result = usi_handshake_connect(&c->handshake, crypto, ring, mode);
+    if (result == 0)
+        result = show(c, settings);
     if (result == 0)
         result = usi_channel_advance(c);
     if (result != 0) {
@@ -88,6 +99,8 @@ int usi_channel_listen(struct usi_channel **out, const struct usi_crypto *crypto
     if (result != 0)
         return result;
     result = usi_handshake_listen(&c->handshake, crypto, ring);
+    if (result == 0)
+        result = show(c, settings);
     if (result != 0) {
         usi_channel_free(c);
         return result;
@@ -106,6 +119,7 @@ void usi_channel_free(struct usi_channel *c)
     usi_channel_question_over(c);
     usi_handshake_free(c->handshake);
     usi_terms_clear(&c->terms);
+    usi_view_free(c->view);
     OPENSSL_clear_free(c, sizeof *c);
 }
 
@@ -121,6 +135,10 @@ int usi_channel_take_keys(struct usi_channel *c)
         result = usi_sealer_key(&c->sealer, cipher, send);
     if (result == 0)
         result = usi_opener_key(&c->opener, cipher, receive);
+    if (result == 0) {
+        usi_witness_tell_key(c->view, true, send, cipher->key_size);
+        usi_witness_tell_key(c->view, false, receive, cipher->key_size);
+    }
     OPENSSL_cleanse(send, sizeof send);
     OPENSSL_cleanse(receive, sizeof receive);
     return result;
@@ -141,6 +159,7 @@ void usi_channel_key_begins(struct usi_channel *c)
 
 void usi_channel_handshake_over(struct usi_channel *c)
 {
+    usi_handshake_tell_agreed(c->handshake);
     usi_handshake_free(c->handshake);
     c->handshake = NULL;
     c->rekey = USI_REKEY_NONE;
@@ -157,6 +176,8 @@ int usi_channel_rekey_begin(struct usi_channel *c)
     if (c->message == NULL)
         return USI_ERR_INTERNAL;
     result = usi_handshake_again(&c->handshake, c->crypto, c->ring, c->connector, &c->terms);
+    if (result == 0)
+        usi_handshake_show(c->handshake, c->view);
     if (result == 0 && c->connector) {
         result = usi_handshake_write(c->handshake, c->message, USI_MESSAGE_1_MAX, &c->message_size);
         c->rekey = USI_REKEY_SENT;
@@ -204,259 +225,6 @@ uint64_t usi_channel_deadline(const struct usi_channel *c)
     return to_come ? c->soft_at : UINT64_MAX;
 }
 
-/* ---- sending ---- */
-
-struct output {
-    uint8_t *at;
-    size_t left;
-};
-
-/* Seals a control record if it fits; *sealed says so. */
-static int seal_control(struct usi_channel *c, struct output *out, enum usi_record_type type,
-                        const uint8_t *content, size_t size, bool *sealed)
-{
-    size_t made = 0;
-    int result;
-
-    *sealed = false;
-    if (usi_seal_size(type, size) > out->left)
-        return 0;
-    result = usi_seal(&c->sealer, type, content, size, out->at, &made);
-    out->at += made;
-    out->left -= made;
-    *sealed = result == 0;
-    return result;
-}
-
-/* Message 1 or 2 in clear. */
-static int send_message(struct usi_channel *c, struct output *out, bool *sent)
-{
-    *sent = c->message_size <= out->left;
-    if (!*sent)
-        return 0;
-    memcpy(out->at, c->message, c->message_size);
-    out->at += c->message_size;
-    out->left -= c->message_size;
-    c->message_size = 0;
-    return 0;
-}
-
-static int send_proof(struct usi_channel *c, struct output *out, bool *sent)
-{
-    uint8_t proof[USI_PROOF_MAX];
-    size_t size = 0;
-    int result = usi_handshake_proof(c->handshake, proof, &size);
-
-    if (result == 0)
-        result = seal_control(c, out, USI_RECORD_TYPE_PROOF, proof, size, sent);
-    OPENSSL_cleanse(proof, sizeof proof);
-    if (result == 0 && *sent && c->rekey == USI_REKEY_NONE)
-        usi_channel_handshake_over(
-            c); /* of the first handshake; a rekey still waits for the switch */
-    return result;
-}
-
-/* `switch` is the last record under the old key; a connector's `proof` is the first under
- * the new. */
-static int send_switch(struct usi_channel *c, struct output *out, bool *sent)
-{
-    uint8_t send[USI_KEY], receive[USI_KEY];
-    size_t needed = usi_seal_size(USI_RECORD_TYPE_SWITCH, 0) +
-                    usi_seal_size(USI_RECORD_TYPE_PROOF, USI_PROOF_MAX);
-    int result;
-
-    *sent = false;
-    if (out->left < needed)
-        return 0;
-    if ((result = seal_control(c, out, USI_RECORD_TYPE_SWITCH, NULL, 0, sent)) != 0)
-        return result;
-    usi_sealer_clear(&c->sealer);
-    result = usi_handshake_keys(c->handshake, send, receive);
-    if (result == 0)
-        result = usi_sealer_key(&c->sealer, usi_handshake_cipher(c->handshake), send);
-    OPENSSL_cleanse(send, sizeof send);
-    OPENSSL_cleanse(receive, sizeof receive);
-    if (result != 0)
-        return result;
-    if (c->connector) {
-        c->rekey = USI_REKEY_SWITCHED;
-        return send_proof(c, out, sent);
-    }
-    result = usi_handshake_settle(c->handshake, &c->terms);
-    usi_channel_handshake_over(c);
-    usi_channel_key_begins(c);
-    return result;
-}
-
-static int send_end(struct usi_channel *c, struct output *out, bool *sent)
-{
-    uint8_t count[8];
-    int result;
-
-    usi_put_number(count, c->stream.sent, sizeof count);
-    result = seal_control(c, out, USI_RECORD_TYPE_END, count, sizeof count, sent);
-    c->stream.end_sent = result == 0 && *sent;
-    return result;
-}
-
-static int send_bye(struct usi_channel *c, struct output *out, bool *sent)
-{
-    int result = seal_control(c, out, USI_RECORD_TYPE_BYE, NULL, 0, sent);
-
-    if (result == 0 && *sent) {
-        c->stream.bye_sent = true;
-        usi_channel_stream_over_if_done(c);
-    }
-    return result;
-}
-
-static int send_question(struct usi_channel *c, struct output *out, bool *sent)
-{
-    const struct usi_question *q = c->question;
-    int result = seal_control(c, out, q->type, q->message, q->size, sent);
-
-    if (result == 0 && *sent)
-        usi_channel_question_sent(c);
-    return result;
-}
-
-static int send_one(struct usi_channel *c, unsigned what, struct output *out, bool *sent)
-{
-    switch (what) {
-    case USI_WAIT_MESSAGE:
-        return send_message(c, out, sent);
-    case USI_WAIT_PROOF:
-        return send_proof(c, out, sent);
-    case USI_WAIT_REKEY:
-        return seal_control(c, out,
-                            c->connector ? USI_RECORD_TYPE_REKEY_1 : USI_RECORD_TYPE_REKEY_2,
-                            c->message, c->message_size, sent);
-    case USI_WAIT_SWITCH:
-        return send_switch(c, out, sent);
-    case USI_WAIT_ASK:
-        return seal_control(c, out, USI_RECORD_TYPE_ASK, NULL, 0, sent);
-    case USI_WAIT_PONG:
-        return seal_control(c, out, USI_RECORD_TYPE_PONG, c->ping, c->ping_size, sent);
-    case USI_WAIT_QUESTION:
-        return send_question(c, out, sent);
-    case USI_WAIT_OPEN:
-        return seal_control(c, out, USI_RECORD_TYPE_OPEN, NULL, 0, sent);
-    case USI_WAIT_END:
-        return send_end(c, out, sent);
-    case USI_WAIT_BYE:
-        return send_bye(c, out, sent);
-    case USI_WAIT_ABORT:
-        return seal_control(c, out, USI_RECORD_TYPE_ABORT, &c->abort_reason, 1, sent);
-    default:
-        return USI_ERR_INTERNAL;
-    }
-}
-
-/* What may go out now, of all that waits. */
-static unsigned ready(const struct usi_channel *c)
-{
-    return c->held ? c->waiting & USI_WAIT_HELD : c->waiting;
-}
-
-/* Sends what waits of `mask`, in order, as far as it fits. */
-static int send_waiting(struct usi_channel *c, unsigned mask, struct output *out)
-{
-    for (unsigned bit = USI_WAIT_MESSAGE; bit <= USI_WAIT_ABORT; bit <<= 1) {
-        bool sent = false;
-        if ((ready(c) & mask & bit) == 0)
-            continue;
-        int result = send_one(c, bit, out, &sent);
-        if (result != 0)
-            return result;
-        if (!sent)
-            break;
-        c->waiting &= ~bit;
-    }
-    return 0;
-}
-
-static int send_data(struct usi_channel *c, const uint8_t *data, size_t allowed, size_t *taken,
-                     struct output *out)
-{
-    while (*taken < allowed && out->left > USI_RECORD_OVERHEAD) {
-        size_t n = allowed - *taken;
-        size_t made = 0;
-        if (n > USI_RECORD_DATA)
-            n = USI_RECORD_DATA;
-        if (n > out->left - USI_RECORD_OVERHEAD)
-            n = out->left - USI_RECORD_OVERHEAD;
-        int result = usi_seal(&c->sealer, USI_RECORD_TYPE_DATA, data + *taken, n, out->at, &made);
-        if (result != 0)
-            return result;
-        out->at += made;
-        out->left -= made;
-        *taken += n;
-        c->stream.sent += n;
-        c->sent += n;
-    }
-    return 0;
-}
-
-int usi_channel_send(struct usi_channel *c, const uint8_t *data, size_t size, size_t *taken,
-                     uint8_t *out, size_t room, size_t *made)
-{
-    const unsigned after_data = USI_WAIT_END | USI_WAIT_BYE;
-    struct output o;
-    /* What usi_channel_room promised holds, whatever control records now go first: the reserve
-     * under the hard limit is there for them. */
-    size_t promised = usi_channel_room(c);
-    size_t allowed = size < promised ? size : promised;
-    int result;
-
-    o.at = out;
-    o.left = room;
-    *taken = 0;
-    *made = 0;
-    if (c->stage == USI_STAGE_DEAD)
-        return USI_ERR_ARGUMENT;
-    if ((result = usi_channel_rekey_if_due(c)) != 0)
-        goto dead;
-    if ((result = send_waiting(c, ~after_data, &o)) != 0)
-        goto dead;
-    if (allowed > 0 && (ready(c) & ~after_data) == 0 &&
-        (result = send_data(c, data, allowed, taken, &o)) != 0)
-        goto dead;
-    if (!c->aborted && (ready(c) & ~after_data) == 0 &&
-        (result = send_waiting(c, after_data, &o)) != 0)
-        goto dead;
-    *made = room - o.left;
-    return 0;
-dead:
-    c->stage = USI_STAGE_DEAD;
-    return result;
-}
-
-bool usi_channel_waiting(const struct usi_channel *c)
-{
-    return ready(c) != 0 && c->stage != USI_STAGE_DEAD;
-}
-
-size_t usi_channel_room(const struct usi_channel *c)
-{
-    const uint64_t hard = 2 * c->rekey_bytes - USI_HARD_RESERVE;
-    const uint64_t record = USI_RECORD_DATA + USI_RECORD_OVERHEAD;
-    uint64_t wire, room;
-
-    if (c->stage != USI_STAGE_UP || c->held || !c->stream.open || c->stream.end_wanted ||
-        c->aborted || c->now >= c->hard_at || c->sealer.wire >= hard)
-        return 0;
-    wire = hard - c->sealer.wire;
-    room = wire / record * USI_RECORD_DATA;
-    if (wire % record > USI_RECORD_OVERHEAD)
-        room += wire % record - USI_RECORD_OVERHEAD;
-    return room < SIZE_MAX ? (size_t)room : SIZE_MAX;
-}
-
-size_t usi_channel_sealed_size(size_t size)
-{
-    return size + (size + USI_RECORD_DATA - 1) / USI_RECORD_DATA * USI_RECORD_OVERHEAD;
-}
-
 /* ---- streams ---- */
 
 void usi_channel_stream_over_if_done(struct usi_channel *c)
@@ -472,9 +240,19 @@ bool usi_channel_idle(const struct usi_channel *c)
 
 int usi_channel_open(struct usi_channel *c)
 {
-    if (!c->connector || c->held || !usi_channel_idle(c))
+    return usi_channel_open_for(c, USI_SERVICE_PIPE);
+}
+
+enum usi_service usi_channel_service(const struct usi_channel *c)
+{
+    return (enum usi_service)c->stream.service;
+}
+
+int usi_channel_open_for(struct usi_channel *c, enum usi_service service)
+{
+    if (!c->connector || c->held || !usi_channel_idle(c) || (unsigned)service > USI_SERVICE_TAKE)
         return USI_ERR_ARGUMENT;
-    c->stream = (struct usi_stream){.open = true};
+    c->stream = (struct usi_stream){.open = true, .service = (uint8_t)service};
     c->streams++;
     c->waiting |= USI_WAIT_OPEN;
     return 0;

@@ -1,5 +1,5 @@
-/* The inside of a channel, shared by channel.c (its life and what it sends) and receive.c (what it
- * takes in). The contract is in usi/channel.h. */
+/* The inside of a channel, shared by channel.c (its life), send.c (what it sends) and receive.c
+ * (what it takes in). The contract is in usi/channel.h. */
 #ifndef USI_CHANNEL_CHANNEL_H
 #define USI_CHANNEL_CHANNEL_H
 
@@ -37,11 +37,12 @@ enum {
     USI_QUESTIONS_MAX = 8, /* of a channel */
     USI_PING_MAX = 32,
     USI_HARD_RESERVE = 8192, /* room for the records of a rekey, a question and a close */
-    USI_QUESTION_MAX = 320 /* the longest of a question's messages is its header, 295 */
+    USI_QUESTION_MAX = 320   /* the longest of a question's messages is its header, 295 */
 };
 
 struct usi_stream {
-    bool open;                 /* between `open` and both `bye`s */
+    bool open; /* between `open` and both `bye`s */
+    uint8_t service;
     bool checked;              /* `bye` passes instead of the first `open` */
     bool end_wanted, end_sent; /* ours: called for; sealed */
     bool end_received;
@@ -61,34 +62,35 @@ struct usi_question {
 struct usi_channel {
     const struct usi_crypto *crypto;
     struct usi_keyring *ring;
-    bool connector;
     enum usi_stage stage;
+    unsigned waiting; /* of enum usi_waiting */
+    bool connector;
     bool authenticated; /* was, even if dead by now */
     bool held;          /* identity mode: the user has not accepted the peer yet */
-    unsigned waiting;   /* of enum usi_waiting */
+    bool asked;         /* listener: for a rekey, under this key */
+    bool aborted;       /* called for or received: nothing but what waits (`abort`) goes out */
+    uint8_t abort_reason;
+    uint8_t ping_size;
+    uint8_t questions; /* so far */
+    enum usi_rekey rekey;
 
     /* the handshake or rekey under way */
     struct usi_handshake *handshake;
-    enum usi_rekey rekey;
     uint8_t
         *message; /* USI_MESSAGE_2_MAX + 2 octets: handshake input or output; NULL between them */
     size_t message_size;
 
     struct usi_terms terms;        /* of the latest handshake that is over */
     struct usi_question *question; /* NULL: none */
-    unsigned questions;            /* so far */
+    struct usi_view *view;         /* NULL: nobody sees the steps */
 
     struct usi_sealer sealer;
     struct usi_opener opener;
     struct usi_stream stream;
     uint8_t ping[USI_PING_MAX];
-    size_t ping_size;
-    uint8_t abort_reason;
-    bool aborted; /* called for or received: nothing but what waits (`abort`) goes out */
 
     uint64_t now, soft_at, hard_at; /* ms; the key's limits */
     uint64_t rekey_ms, rekey_bytes;
-    bool asked; /* listener: under this key */
     uint64_t sent, received, rekeys, streams;
 };
 
@@ -121,6 +123,9 @@ int usi_channel_question_stretched(struct usi_channel *c, const uint8_t stretche
 void usi_channel_question_sent(struct usi_channel *c);
 /* Frees it. */
 void usi_channel_question_over(struct usi_channel *c);
+
+/* Does a record of this type belong to that service? */
+bool usi_channel_record_fits(uint8_t service, uint8_t type);
 
 /* Both `bye`s have passed: the stream is over. */
 void usi_channel_stream_over_if_done(struct usi_channel *c);

@@ -8,51 +8,54 @@
 #include <openssl/rand.h>
 #include <string.h>
 
+/* Marks what programs that have a catalogue of messages look up in it. */
+#define TEXT(english) english
+
 const char *usi_error_text(int error)
 {
     switch (error) {
     case 0:
-        return "no error";
+        return TEXT("no error");
     case USI_ERR_INTERNAL:
-        return "internal error or out of memory";
+        return TEXT("internal error or out of memory");
     case USI_ERR_ARGUMENT:
-        return "a call that does not fit the channel's state";
+        return TEXT("a call that does not fit the channel's state");
     case USI_ERR_ALGORITHM:
-        return "an algorithm is missing or unfit";
+        return TEXT("an algorithm is missing or unfit");
     case USI_ERR_FORMAT:
-        return "not a USI message, or a malformed one";
+        return TEXT("not a USI message, or a malformed one");
     case USI_ERR_KNOCK:
-        return "the peer does not know the key";
+        return TEXT("the peer does not know the key");
     case USI_ERR_REPLAY:
-        return "a first message that was seen before";
+        return TEXT("a first message that was seen before");
     case USI_ERR_CHALLENGE:
-        return "the answer is by somebody who does not know the key";
+        return TEXT("the answer is by somebody who does not know the key");
     case USI_ERR_PROOF:
-        return "the peer's proof of the key is wrong";
+        return TEXT("the peer's proof of the key is wrong");
     case USI_ERR_TAMPERED:
-        return "a record was changed, lost, repeated or moved on the way";
+        return TEXT("a record was changed, lost, repeated or moved on the way");
     case USI_ERR_PROTOCOL:
-        return "the peer broke the protocol";
+        return TEXT("the peer broke the protocol");
     case USI_ERR_COUNT:
-        return "the peer sent another number of octets than it says";
+        return TEXT("the peer sent another number of octets than it says");
     case USI_ERR_KEY_LIMIT:
-        return "the peer used a key past its limit";
+        return TEXT("the peer used a key past its limit");
     case USI_ERR_MODE:
-        return "it asked for a way to authenticate, or gave a name, that is not offered here";
+        return TEXT("it asked for a way to authenticate, or gave a name, that is not offered here");
     case USI_ERR_SIGNATURE:
-        return "the signature is not by the key that was shown";
+        return TEXT("the signature is not by the key that was shown");
     case USI_ERR_KEY_KIND:
-        return "a signature key of a kind or size that is not accepted";
+        return TEXT("a signature key of a kind or size that is not accepted");
     case USI_ERR_CHANGED:
-        return "another identity than before";
+        return TEXT("another identity than before");
     case USI_ERR_SHARE:
-        return "a password share that is not a point of the curve";
+        return TEXT("a password share that is not a point of the curve");
     case USI_ERR_PASSWORD:
-        return "the password is wrong";
+        return TEXT("the password is wrong");
     case USI_ERR_TRIES:
-        return "the password allows no more tries, or not so fast";
+        return TEXT("the password allows no more tries, or not so fast");
     default:
-        return "unknown error";
+        return TEXT("unknown error");
     }
 }
 
@@ -60,27 +63,27 @@ const char *usi_reason_text(unsigned reason)
 {
     switch (reason) {
     case USI_REASON_INTERNAL:
-        return "an internal error";
+        return TEXT("an internal error");
     case USI_REASON_LOCAL_IO:
-        return "its local input or output failed";
+        return TEXT("its local input or output failed");
     case USI_REASON_NOT_WANTED:
-        return "it takes no data";
+        return TEXT("it takes no data");
     case USI_REASON_BUSY:
-        return "it is busy with another peer";
+        return TEXT("it is busy with another peer");
     case USI_REASON_UNREACHABLE:
-        return "its target cannot be reached";
+        return TEXT("its target cannot be reached");
     case USI_REASON_NOT_PERMITTED:
-        return "not permitted";
+        return TEXT("not permitted");
     case USI_REASON_IDLE:
-        return "nothing moved for too long";
+        return TEXT("nothing moved for too long");
     case USI_REASON_STOPPING:
-        return "it is being stopped";
+        return TEXT("it is being stopped");
     case USI_REASON_NOT_SUPPORTED:
-        return "it does not know what was asked for";
+        return TEXT("it does not know what was asked for");
     case USI_REASON_NOT_ACCEPTED:
-        return "its user did not accept this identity";
+        return TEXT("its user did not accept this identity");
     default:
-        return "a reason unknown here";
+        return TEXT("a reason unknown here");
     }
 }
 

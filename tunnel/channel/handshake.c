@@ -150,11 +150,77 @@ int usi_handshake_begin_noise(struct usi_handshake *hs, enum usi_noise_pattern p
                          hs->prologue_octets, hs->prologue.used);
 }
 
+/* ---- what a witness sees ---- */
+
+void usi_handshake_show(struct usi_handshake *hs, struct usi_view *view)
+{
+    hs->view = view;
+}
+
+static void tell(const struct usi_handshake *hs, struct usi_seen seen)
+{
+    seen.mode = hs->mode;
+    seen.occasion = hs->question         ? USI_OCCASION_QUESTION
+                    : hs->before != NULL ? USI_OCCASION_REKEY
+                                         : USI_OCCASION_FIRST;
+    usi_witness_tell(hs->view, seen);
+}
+
+void usi_handshake_tell(const struct usi_handshake *hs, enum usi_seen_type type, bool by_connector,
+                        const uint8_t *octets, size_t size)
+{
+    tell(hs,
+         (struct usi_seen){
+             .type = type, .ours = by_connector == hs->connector, .octets = octets, .size = size});
+}
+
+void usi_handshake_tell_identity(const struct usi_handshake *hs, bool by_connector,
+                                 const uint8_t key[USI_FINGERPRINT], uint8_t mark)
+{
+    tell(hs, (struct usi_seen){.type = USI_SEEN_IDENTITY,
+                               .ours = by_connector == hs->connector,
+                               .number = mark,
+                               .octets = key,
+                               .size = USI_FINGERPRINT});
+}
+
+static void tell_header_1(const struct usi_handshake *hs, const uint8_t *kem_key)
+{
+    usi_handshake_tell(hs, USI_SEEN_HANDSHAKE, true, NULL, 0);
+    tell(hs, (struct usi_seen){.type = USI_SEEN_CIPHER,
+                               .ours = hs->connector,
+                               .number = 8 * hs->cipher->key_size});
+    usi_handshake_tell(hs, USI_SEEN_NAME, true, (const uint8_t *)hs->name, hs->name_size);
+    usi_handshake_tell(hs, USI_SEEN_RAND_MS, true, hs->rand_ms, USI_RAND);
+    if (kem_key != NULL)
+        usi_handshake_tell(hs, USI_SEEN_KEM_KEY, true, kem_key, USI_KEM_KEY);
+}
+
+void usi_handshake_tell_proof(const struct usi_handshake *hs, const uint8_t *proof, size_t size)
+{
+    uint8_t key[USI_FINGERPRINT];
+
+    if (hs->view == NULL)
+        return;
+    if (hs->mode == USI_MODE_KEY)
+        usi_handshake_tell(hs, USI_SEEN_SRES, true, proof, size);
+    if (hs->mode == USI_MODE_IDENTITY) {
+        usi_identity_fingerprint(usi_keyring_identity(hs->ring), key);
+        usi_handshake_tell_identity(hs, true, key, proof[0]);
+    }
+}
+
+void usi_handshake_tell_agreed(const struct usi_handshake *hs)
+{
+    usi_handshake_tell(hs, USI_SEEN_AGREED, true, NULL, 0);
+}
+
 /* ---- header 1 ---- */
 
 static int write_header_1(struct usi_handshake *hs, struct usi_write *w)
 {
     size_t begin = w->used;
+    uint8_t *public = NULL;
     int result = 0;
 
     if (hs->crypto->random(hs->crypto, hs->rand_ms, USI_RAND) != 0)
@@ -168,13 +234,15 @@ static int write_header_1(struct usi_handshake *hs, struct usi_write *w)
     usi_write_bytes(w, hs->name, hs->name_size);
     usi_write_bytes(w, hs->rand_ms, USI_RAND);
     if (hs->kem_offered) {
-        uint8_t *public = usi_write_room(w, USI_KEM_KEY);
+        public = usi_write_room(w, USI_KEM_KEY);
         result = public == NULL ? USI_ERR_ARGUMENT : usi_kem_generate(hs->crypto, &hs->kem, public);
     }
     if (result == 0 && !usi_write_done(w))
         result = USI_ERR_ARGUMENT;
-    if (result == 0)
+    if (result == 0) {
         usi_write_bytes(&hs->prologue, w->base + begin, w->used - begin);
+        tell_header_1(hs, public);
+    }
     return result;
 }
 
@@ -232,6 +300,7 @@ static int read_header_1(struct usi_handshake *hs, struct usi_read *r)
         memcpy(hs->kem_public, public, USI_KEM_KEY);
     }
     usi_write_bytes(&hs->prologue, begin, (size_t)(r->at - begin));
+    tell_header_1(hs, public);
     return 0;
 }
 
@@ -271,12 +340,25 @@ static int conclude(struct usi_handshake *hs)
     if (result == 0)
         result = usi_noise_split(hs->noise, hs->keys[0], hs->keys[1]);
     usi_noise_forget(hs->noise);
-    return result;
+    if (result != 0)
+        return result;
+    usi_handshake_tell(hs, USI_SEEN_H, true, usi_noise_hash(hs->noise), USI_HASH);
+    if (hs->connector) /* the last message was the listener's, and it holds */
+        usi_handshake_tell(hs, USI_SEEN_PROVED, false, NULL, 0);
+    return 0;
 }
 
-static int passed(struct usi_handshake *hs)
+/* A message of `size` octets. */
+static int passed(struct usi_handshake *hs, size_t size)
 {
-    return ++hs->passed == hs->count ? conclude(hs) : 0;
+    bool by_connector = hs->script[hs->passed].by_connector;
+
+    hs->passed++;
+    tell(hs, (struct usi_seen){.type = USI_SEEN_MESSAGE,
+                               .ours = by_connector == hs->connector,
+                               .number = hs->passed,
+                               .size = size});
+    return hs->passed == hs->count ? conclude(hs) : 0;
 }
 
 int usi_handshake_write(struct usi_handshake *hs, uint8_t *out, size_t room, size_t *size)
@@ -294,7 +376,7 @@ int usi_handshake_write(struct usi_handshake *hs, uint8_t *out, size_t room, siz
     if (result == 0 && !usi_write_done(&w))
         result = USI_ERR_ARGUMENT;
     if (result == 0)
-        result = passed(hs);
+        result = passed(hs, w.used);
     *size = w.used;
     return result;
 }
@@ -311,7 +393,7 @@ int usi_handshake_read(struct usi_handshake *hs, const uint8_t *message, size_t 
         result = read_header_1(hs, &r);
     if (result == 0)
         result = hs->script[hs->passed].read(hs, &r);
-    return result != 0 ? result : passed(hs);
+    return result != 0 ? result : passed(hs, size);
 }
 
 const uint8_t *usi_handshake_salt(const struct usi_handshake *hs)
@@ -359,25 +441,37 @@ static int check_identity(struct usi_handshake *hs, const uint8_t *proof, size_t
                            &hs->peer, &spki, &spki_size);
     if (result != 0)
         return result;
+    usi_handshake_tell_identity(hs, true, hs->peer.key, hs->peer.kept);
     own = usi_identity_spki(usi_keyring_identity(hs->ring), &own_size);
     return usi_handshake_meet(hs, spki, spki_size, own, own_size);
 }
 
-int usi_handshake_check_proof(struct usi_handshake *hs, const uint8_t *proof, size_t size)
+static int check_sres(struct usi_handshake *hs, const uint8_t *proof, size_t size)
 {
     uint8_t expected[USI_PROOF];
+
+    usi_handshake_tell(hs, USI_SEEN_SRES, true, proof, size);
+    int result = hs->key->method->proof(hs->key, usi_noise_hash(hs->noise), expected);
+    if (result == 0 && (size != USI_PROOF || CRYPTO_memcmp(expected, proof, USI_PROOF) != 0))
+        result = USI_ERR_PROOF;
+    OPENSSL_cleanse(expected, sizeof expected);
+    return result;
+}
+
+int usi_handshake_check_proof(struct usi_handshake *hs, const uint8_t *proof, size_t size)
+{
     int result;
 
     if (usi_handshake_step(hs) != USI_STEP_OVER)
         return USI_ERR_ARGUMENT;
     if (hs->mode == USI_MODE_IDENTITY)
-        return check_identity(hs, proof, size);
-    if (hs->mode == USI_MODE_PASSWORD)
-        return size == 0 ? 0 : USI_ERR_PROOF;
-    result = hs->key->method->proof(hs->key, usi_noise_hash(hs->noise), expected);
-    if (result == 0 && (size != USI_PROOF || CRYPTO_memcmp(expected, proof, USI_PROOF) != 0))
-        result = USI_ERR_PROOF;
-    OPENSSL_cleanse(expected, sizeof expected);
+        result = check_identity(hs, proof, size);
+    else if (hs->mode == USI_MODE_PASSWORD)
+        result = size == 0 ? 0 : USI_ERR_PROOF;
+    else
+        result = check_sres(hs, proof, size);
+    if (result == 0)
+        usi_handshake_tell(hs, USI_SEEN_PROVED, true, NULL, 0);
     return result;
 }
 
@@ -398,6 +492,8 @@ int usi_handshake_meet(struct usi_handshake *hs, const uint8_t *connector, size_
         (memcmp(hs->peer.key, hs->before->peer.key, USI_FINGERPRINT) != 0 ||
          hs->peer.kept != hs->before->peer.kept))
         result = USI_ERR_CHANGED;
+    if (result == 0)
+        usi_handshake_tell(hs, USI_SEEN_FINGERPRINT, true, hs->peer.fingerprint, USI_FINGERPRINT);
     return result;
 }
 
@@ -428,19 +524,19 @@ int usi_handshake_settle(const struct usi_handshake *hs, struct usi_terms *terms
     const uint8_t *h = usi_noise_hash(hs->noise);
 
     if (hs->before == NULL) {
-        terms->name = OPENSSL_memdup(hs->name, hs->name_size > 0 ? hs->name_size : 1);
-        if (terms->name == NULL)
+        if (hs->name_size > 0 && (terms->name = OPENSSL_memdup(hs->name, hs->name_size)) == NULL)
             return USI_ERR_INTERNAL;
-        terms->name_size = hs->name_size;
+        terms->name_size = (uint8_t)hs->name_size;
         memcpy(terms->first_h, h, USI_HASH);
     }
     terms->mode = hs->mode;
     terms->cipher = hs->cipher;
     terms->cipher_octet = hs->cipher_octet;
     terms->key = hs->key;
-    terms->peer = hs->peer;
     if (hs->mode == USI_MODE_PASSWORD)
         memcpy(terms->secret, hs->next, USI_KEY);
+    else
+        terms->peer = hs->peer;
     memcpy(terms->h, h, USI_HASH);
     return 0;
 }

@@ -12,6 +12,7 @@
 #include "channel/credential.h"
 #include "channel/identity.h"
 #include "channel/keyring.h"
+#include "channel/witness.h"
 
 struct usi_handshake;
 
@@ -26,16 +27,18 @@ enum {
 
 /* What the two sides of a channel have agreed on, and what the next handshake goes on from. */
 struct usi_terms {
-    enum usi_mode mode;
     const struct usi_cipher *cipher;
-    uint8_t cipher_octet;
     const struct usi_credential *key; /* key mode */
-    struct usi_peer peer;             /* identity mode */
-    uint8_t secret[USI_KEY];          /* password mode: psk of the next rekey */
-    uint8_t h[USI_HASH];              /* of the latest handshake */
-    uint8_t first_h[USI_HASH];        /* of the first */
-    size_t name_size;
-    char *name;
+    char *name;                       /* NULL: the empty one */
+    enum usi_mode mode;
+    uint8_t cipher_octet;
+    uint8_t name_size;
+    union {
+        struct usi_peer peer;    /* identity mode */
+        uint8_t secret[USI_KEY]; /* password mode: psk of the next rekey */
+    };
+    uint8_t h[USI_HASH];       /* of the latest handshake */
+    uint8_t first_h[USI_HASH]; /* of the first */
 };
 
 /* Wipes and frees what terms hold. */
@@ -54,6 +57,9 @@ int usi_handshake_again(struct usi_handshake **out, const struct usi_crypto *cry
                         struct usi_keyring *ring, bool connector, const struct usi_terms *terms);
 int usi_handshake_question(struct usi_handshake **out, const struct usi_crypto *crypto,
                            struct usi_keyring *ring, bool connector, const struct usi_terms *terms);
+
+/* Who sees its steps from now on; view may be NULL. */
+void usi_handshake_show(struct usi_handshake *hs, struct usi_view *view);
 
 /* What comes next. */
 enum usi_step {
@@ -83,6 +89,12 @@ int usi_handshake_stretched(struct usi_handshake *hs, const uint8_t stretched[US
 /* Connector: writes the content of `proof`. Listener: checks it. Both when USI_STEP_OVER. */
 int usi_handshake_proof(const struct usi_handshake *hs, uint8_t out[USI_PROOF_MAX], size_t *size);
 int usi_handshake_check_proof(struct usi_handshake *hs, const uint8_t *proof, size_t size);
+
+/* The proof that usi_handshake_proof made goes out: shows it. */
+void usi_handshake_tell_proof(const struct usi_handshake *hs, const uint8_t *proof, size_t size);
+
+/* Everything was checked, and the new keys are in force: shows that. */
+void usi_handshake_tell_agreed(const struct usi_handshake *hs);
 
 /* When USI_STEP_OVER: the Noise keys for what this side sends and receives, and their cipher. Wipe
  * them after use. */

@@ -21,8 +21,10 @@ static int agree(struct usi_handshake *hs)
         result = usi_password_psk(hs->crypto, hs->prologue_octets, hs->prologue.used, ke, psk);
     if (result == 0)
         result = usi_handshake_begin_noise(hs, USI_NOISE_NNPSK0);
-    if (result == 0)
+    if (result == 0) {
         usi_noise_set_psk(hs->noise, psk);
+        usi_handshake_tell(hs, USI_SEEN_KC, true, psk, USI_KEY);
+    }
     OPENSSL_cleanse(ke, sizeof ke);
     OPENSSL_cleanse(psk, sizeof psk);
     usi_spake2_free(hs->spake2);
@@ -60,6 +62,12 @@ static size_t least_2(const struct usi_handshake *hs)
     return USI_PASSWORD_2;
 }
 
+static void tell_2(const struct usi_handshake *hs, const uint8_t *share)
+{
+    usi_handshake_tell(hs, USI_SEEN_SALT, false, hs->salt, USI_SALT);
+    usi_handshake_tell(hs, USI_SEEN_SHARE, false, share, USI_SHARE);
+}
+
 static int write_2(struct usi_handshake *hs, struct usi_write *w)
 {
     uint8_t *salt = usi_write_room(w, USI_SALT);
@@ -72,6 +80,8 @@ static int write_2(struct usi_handshake *hs, struct usi_write *w)
     int result = usi_spake2_new(&hs->spake2, hs->crypto, USI_SPAKE2_B, connector_identity,
                                 listener_identity, stretched, USI_STRETCHED, share);
     usi_write_bytes(&hs->prologue, salt, USI_PASSWORD_2);
+    if (result == 0)
+        tell_2(hs, share);
     return result;
 }
 
@@ -86,6 +96,7 @@ static int read_2(struct usi_handshake *hs, struct usi_read *r)
     memcpy(hs->salt, salt, USI_SALT);
     memcpy(hs->peer_share, share, USI_SHARE);
     usi_write_bytes(&hs->prologue, all, USI_PASSWORD_2);
+    tell_2(hs, share);
     return 0;
 }
 
@@ -116,9 +127,13 @@ static int write_3(struct usi_handshake *hs, struct usi_write *w)
     if (message == NULL)
         return USI_ERR_ARGUMENT;
     usi_write_bytes(&hs->prologue, hs->share, USI_SHARE);
+    usi_handshake_tell(hs, USI_SEEN_SHARE, true, hs->share, USI_SHARE);
     int result = agree(hs);
-    return result != 0 ? result
-                       : usi_noise_write(hs->noise, NULL, 0, message, USI_NOISE_TAGGED, &size);
+    if (result == 0)
+        result = usi_noise_write(hs->noise, NULL, 0, message, USI_NOISE_TAGGED, &size);
+    if (result == 0)
+        usi_handshake_tell(hs, USI_SEEN_E, true, message, USI_DH);
+    return result;
 }
 
 /* The try counts from before the tag is looked at, so that no answer, not even a cut, can make a
@@ -137,12 +152,18 @@ static int read_3(struct usi_handshake *hs, struct usi_read *r)
         return USI_ERR_TRIES;
     memcpy(hs->peer_share, share, USI_SHARE);
     usi_write_bytes(&hs->prologue, share, USI_SHARE);
+    usi_handshake_tell(hs, USI_SEEN_SHARE, true, share, USI_SHARE);
     int result = agree(hs);
+    usi_handshake_tell(hs, USI_SEEN_E, true, message, USI_DH);
     if (result == 0)
         result = usi_noise_read(hs->noise, message, USI_NOISE_TAGGED, payload, 0, &size);
     if (result != 0)
         return result == USI_ERR_TAMPERED ? USI_ERR_PASSWORD : result;
-    return usi_guard_right(guard, !hs->question) ? 0 : USI_ERR_TRIES;
+    if (!usi_guard_right(guard, !hs->question))
+        return USI_ERR_TRIES;
+    if (hs->question) /* which no proof follows */
+        usi_handshake_tell(hs, USI_SEEN_PROVED, true, NULL, 0);
+    return 0;
 }
 
 /* ---- (4): flags, ML-KEM answer, the second Noise message ---- */
@@ -161,8 +182,12 @@ static int write_4(struct usi_handshake *hs, struct usi_write *w)
     if (result != 0)
         return result;
     uint8_t *message = usi_write_room(w, USI_NOISE_TAGGED);
-    return message == NULL ? USI_ERR_ARGUMENT
-                           : usi_noise_write(hs->noise, NULL, 0, message, USI_NOISE_TAGGED, &size);
+    if (message == NULL)
+        return USI_ERR_ARGUMENT;
+    result = usi_noise_write(hs->noise, NULL, 0, message, USI_NOISE_TAGGED, &size);
+    if (result == 0)
+        usi_handshake_tell(hs, USI_SEEN_E, false, message, USI_DH);
+    return result;
 }
 
 static int read_4(struct usi_handshake *hs, struct usi_read *r)
@@ -171,6 +196,8 @@ static int read_4(struct usi_handshake *hs, struct usi_read *r)
     size_t size = 0;
     int result = usi_handshake_read_header_2(hs, r);
 
+    if (result == 0 && r->left >= USI_DH)
+        usi_handshake_tell(hs, USI_SEEN_E, false, r->at, USI_DH);
     if (result == 0)
         result = usi_noise_read(hs->noise, r->at, r->left, payload, 0, &size);
     return result == USI_ERR_TAMPERED ? USI_ERR_PASSWORD : result;

@@ -31,8 +31,12 @@ struct usi_handshake {
     const struct usi_crypto *crypto;
     struct usi_keyring *ring;
     const struct usi_terms *before; /* a rekey or a question; else NULL */
+    struct usi_view *view;          /* the channel's; NULL: nobody sees it */
     bool connector;
     bool question;
+    bool kem_offered; /* by the connector */
+    bool stretched;   /* connector, password mode */
+    uint8_t cipher_octet;
     enum usi_mode mode; /* 0: a listener does not know yet */
     uint64_t now;       /* while a message is read */
 
@@ -41,7 +45,6 @@ struct usi_handshake {
 
     struct usi_noise *noise;
     const struct usi_cipher *cipher;
-    uint8_t cipher_octet;
     const struct usi_credential *key; /* key mode, once known */
     struct usi_peer peer;             /* identity mode, once known */
     uint8_t listener_key[USI_HASH];   /* identity mode: SHA-256 of the listener's SPKI */
@@ -51,13 +54,11 @@ struct usi_handshake {
     uint8_t rand_ms[USI_RAND], rand_nw[USI_RAND];
 
     EVP_PKEY *kem;                   /* connector: our ML-KEM key */
-    bool kem_offered;                /* by the connector */
     uint8_t kem_public[USI_KEM_KEY]; /* listener: the connector's */
 
     struct usi_spake2 *spake2; /* password mode */
     uint8_t share[USI_SHARE];  /* connector: ours */
     uint8_t salt[USI_SALT], peer_share[USI_SHARE];
-    bool stretched;
 
     struct usi_write prologue; /* into what follows */
     uint8_t prologue_octets[USI_PROLOGUE_MAX];
@@ -67,6 +68,14 @@ struct usi_handshake {
 };
 
 /* ---- handshake.c ---- */
+
+/* Shows the witness octets[0..size-1], which the connector or the listener has made. */
+void usi_handshake_tell(const struct usi_handshake *hs, enum usi_seen_type type, bool by_connector,
+                        const uint8_t *octets, size_t size);
+
+/* The same for an identity as it crosses, whose mark goes first. */
+void usi_handshake_tell_identity(const struct usi_handshake *hs, bool by_connector,
+                                 const uint8_t key[USI_FINGERPRINT], uint8_t mark);
 
 /* Begins Noise with the prologue so far. */
 int usi_handshake_begin_noise(struct usi_handshake *hs, enum usi_noise_pattern pattern);

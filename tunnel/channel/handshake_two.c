@@ -22,6 +22,13 @@ static size_t least_1(const struct usi_handshake *hs)
     return USI_HEADER_1_MIN + noise_1_size(hs) + (hs->mode == USI_MODE_KEY ? USI_KNOCK : 0);
 }
 
+static void tell_1(const struct usi_handshake *hs, const uint8_t *e, const uint8_t *knock)
+{
+    usi_handshake_tell(hs, USI_SEEN_E, true, e, USI_DH);
+    if (knock != NULL)
+        usi_handshake_tell(hs, USI_SEEN_KNOCK, true, knock, USI_KNOCK);
+}
+
 static int write_1(struct usi_handshake *hs, struct usi_write *w)
 {
     size_t size = noise_1_size(hs);
@@ -35,6 +42,8 @@ static int write_1(struct usi_handshake *hs, struct usi_write *w)
         result = usi_noise_write(hs->noise, NULL, 0, message, size, &size);
     if (result == 0 && knock != NULL)
         result = hs->key->method->knock(hs->key, usi_noise_hash(hs->noise), knock);
+    if (result == 0)
+        tell_1(hs, message, knock);
     return result;
 }
 
@@ -79,6 +88,7 @@ static int read_1(struct usi_handshake *hs, struct usi_read *r)
         result = usi_noise_read(hs->noise, message, size, payload, sizeof payload, &payload_size);
     if (result != 0) /* anybody can make its tag right: wrong is malformed */
         return result == USI_ERR_TAMPERED ? USI_ERR_FORMAT : result;
+    tell_1(hs, message, knock);
     return knock != NULL ? check_knock(hs, knock) : 0;
 }
 
@@ -96,14 +106,17 @@ int usi_handshake_write_header_2(struct usi_handshake *hs, struct usi_write *w)
         if (hs->crypto->random(hs->crypto, hs->rand_nw, USI_RAND) != 0)
             return USI_ERR_INTERNAL;
         usi_write_bytes(w, hs->rand_nw, USI_RAND);
+        usi_handshake_tell(hs, USI_SEEN_RAND_NW, false, hs->rand_nw, USI_RAND);
     }
     if (kem) {
         uint8_t *ciphertext = usi_write_room(w, USI_KEM_CIPHERTEXT);
         result = ciphertext == NULL
                      ? USI_ERR_ARGUMENT
                      : usi_kem_encapsulate(hs->crypto, hs->kem_public, ciphertext, secret);
-        if (result == 0)
+        if (result == 0) {
             usi_noise_set_extra(hs->noise, secret);
+            usi_handshake_tell(hs, USI_SEEN_KEM_CIPHERTEXT, false, ciphertext, USI_KEM_CIPHERTEXT);
+        }
         OPENSSL_cleanse(secret, sizeof secret);
     }
     if (result == 0 && !usi_write_done(w))
@@ -133,8 +146,12 @@ int usi_handshake_read_header_2(struct usi_handshake *hs, struct usi_read *r)
 
     if (r->failed || (flags & ~USI_FLAG_ML_KEM) != 0 || (ciphertext != NULL && !hs->kem_offered))
         return USI_ERR_FORMAT;
-    if (rand_nw != NULL)
+    if (rand_nw != NULL) {
         memcpy(hs->rand_nw, rand_nw, USI_RAND);
+        usi_handshake_tell(hs, USI_SEEN_RAND_NW, false, rand_nw, USI_RAND);
+    }
+    if (ciphertext != NULL)
+        usi_handshake_tell(hs, USI_SEEN_KEM_CIPHERTEXT, false, ciphertext, USI_KEM_CIPHERTEXT);
     int result = usi_noise_mix_hash(hs->noise, begin, (size_t)(r->at - begin));
     return result == 0 && ciphertext != NULL ? read_kem(hs, ciphertext) : result;
 }
@@ -153,8 +170,10 @@ static int set_psk(struct usi_handshake *hs)
         result = hs->key->method->psk(hs->key, hs->rand_nw, hs->rand_ms, psk);
     else
         memcpy(psk, hs->before->secret, USI_KEY);
-    if (result == 0)
+    if (result == 0) {
         usi_noise_set_psk(hs->noise, psk);
+        usi_handshake_tell(hs, USI_SEEN_KC, false, psk, USI_KEY);
+    }
     OPENSSL_cleanse(psk, sizeof psk);
     return result;
 }
@@ -189,10 +208,14 @@ static int write_2(struct usi_handshake *hs, struct usi_write *w)
     if (e == NULL)
         return USI_ERR_ARGUMENT;
     result = usi_noise_write_tokens(hs->noise, e, USI_DH, &size);
+    if (result == 0)
+        usi_handshake_tell(hs, USI_SEEN_E, false, e, USI_DH);
     if (result == 0 && hs->mode == USI_MODE_IDENTITY)
         result = show_listener(hs, payload, &payload_size);
     if (result != 0)
         return result;
+    if (payload_size > 0)
+        usi_handshake_tell_identity(hs, false, hs->listener_key, payload[0]);
     uint8_t *sealed = usi_write_room(w, payload_size + USI_TAG);
     if (sealed == NULL)
         return USI_ERR_ARGUMENT;
@@ -212,6 +235,7 @@ static int check_listener(struct usi_handshake *hs, const uint8_t h2[USI_HASH],
     if (result != 0)
         return result;
     memcpy(hs->listener_key, hs->peer.key, USI_HASH);
+    usi_handshake_tell_identity(hs, false, hs->peer.key, hs->peer.kept);
     own = usi_identity_spki(usi_keyring_identity(hs->ring), &own_size);
     return usi_handshake_meet(hs, own, own_size, spki, spki_size);
 }
@@ -229,7 +253,7 @@ static int read_2(struct usi_handshake *hs, struct usi_read *r)
         result = usi_noise_read_tokens(hs->noise, r->at, r->left, &taken);
     if (result != 0)
         return result;
-    (void)usi_read_bytes(r, taken);
+    usi_handshake_tell(hs, USI_SEEN_E, false, usi_read_bytes(r, taken), taken);
     memcpy(h2, usi_noise_hash(hs->noise), USI_HASH);
     result = usi_noise_read_payload(hs->noise, r->at, r->left, payload, room, &size);
     if (result == USI_ERR_TAMPERED && hs->mode == USI_MODE_KEY)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { REPLAY_BUCKETS_MIN = 1024 };
+
 /* The last challenges in a ring, and a hash table of chains over it. Only holders of a key get
  * challenges into it, and the hash is a secret linear form, so that even they cannot fill one
  * chain. */
@@ -12,6 +14,8 @@ struct replay {
     pthread_mutex_t lock;
     uint64_t multiplier[USI_RAND / 8];
     uint32_t count, next;
+    uint32_t buckets; /* in use, a power of 2: more as the ring fills, so that a few challenges do
+                         not touch every page */
     uint8_t rand[USI_REPLAY_MEMORY][USI_RAND];
     uint32_t chain[USI_REPLAY_MEMORY]; /* place + 1 of the next of the same bucket; 0 ends */
     uint32_t bucket[USI_REPLAY_MEMORY];
@@ -52,6 +56,7 @@ static struct replay *replay_new(const struct usi_crypto *crypto)
         return NULL;
     }
     memcpy(replay->multiplier, octets, sizeof octets);
+    replay->buckets = REPLAY_BUCKETS_MIN;
     return replay;
 }
 
@@ -253,7 +258,25 @@ static uint32_t *bucket_of(struct replay *replay, const uint8_t rand_ms[USI_RAND
         memcpy(&word, rand_ms + 8 * i, sizeof word);
         hash += word * replay->multiplier[i];
     }
-    return &replay->bucket[hash >> 48];
+    /* The highest bits: lower ones would not depend on all of every word. */
+    return &replay->bucket[(hash >> 48) * replay->buckets / USI_REPLAY_MEMORY];
+}
+
+static void put_first(struct replay *replay, uint32_t place)
+{
+    uint32_t *bucket = bucket_of(replay, replay->rand[place]);
+
+    replay->chain[place] = *bucket;
+    *bucket = place + 1;
+}
+
+/* Twice as many buckets; the ring has never been full. */
+static void spread(struct replay *replay)
+{
+    memset(replay->bucket, 0, replay->buckets * sizeof replay->bucket[0]);
+    replay->buckets *= 2;
+    for (uint32_t place = 0; place < replay->count; place++)
+        put_first(replay, place);
 }
 
 static void forget(struct replay *replay, uint32_t place)
@@ -272,8 +295,8 @@ int usi_keyring_remember(struct usi_keyring *ring, const uint8_t rand_ms[USI_RAN
 
     if (pthread_mutex_lock(&replay->lock) != 0)
         return USI_ERR_INTERNAL;
-    uint32_t *bucket = bucket_of(replay, rand_ms);
-    for (uint32_t at = *bucket; at != 0 && result == 0; at = replay->chain[at - 1])
+    for (uint32_t at = *bucket_of(replay, rand_ms); at != 0 && result == 0;
+         at = replay->chain[at - 1])
         if (memcmp(replay->rand[at - 1], rand_ms, USI_RAND) == 0)
             result = USI_ERR_REPLAY;
     if (result == 0) {
@@ -283,8 +306,9 @@ int usi_keyring_remember(struct usi_keyring *ring, const uint8_t rand_ms[USI_RAN
         else
             replay->count++;
         memcpy(replay->rand[place], rand_ms, USI_RAND);
-        replay->chain[place] = *bucket;
-        *bucket = place + 1;
+        put_first(replay, place);
+        if (replay->count > replay->buckets)
+            spread(replay);
         replay->next = (place + 1) % USI_REPLAY_MEMORY;
     }
     (void)pthread_mutex_unlock(&replay->lock);

@@ -17,7 +17,10 @@ static int question_new(struct usi_channel *c)
         return USI_ERR_INTERNAL;
     c->question = q;
     c->questions++;
-    return usi_handshake_question(&q->handshake, c->crypto, c->ring, c->connector, &c->terms);
+    int result = usi_handshake_question(&q->handshake, c->crypto, c->ring, c->connector, &c->terms);
+    if (result == 0)
+        usi_handshake_show(q->handshake, c->view);
+    return result;
 }
 
 void usi_channel_question_over(struct usi_channel *c)

@@ -131,6 +131,7 @@ static int receive_proof(struct usi_channel *c, const uint8_t *in, size_t size, 
         return result;
     if (result != USI_OPEN_RECORD)
         return 0;
+    usi_witness_tell_record(c->view, false, type, content, c->opener.counter - 1);
     if (type != USI_RECORD_TYPE_PROOF)
         return USI_ERR_PROTOCOL;
     result = usi_handshake_check_proof(c->handshake, c->message, content);
@@ -152,19 +153,33 @@ static int receive_proof(struct usi_channel *c, const uint8_t *in, size_t size, 
 
 static int take_data(struct usi_channel *c, size_t size)
 {
-    if (!c->stream.open || c->stream.end_received)
+    if (!c->stream.open || c->stream.end_received || c->stream.service != USI_SERVICE_PIPE)
         return USI_ERR_PROTOCOL;
     c->stream.received += size;
     c->received += size;
     return 0;
 }
 
-static int take_open(struct usi_channel *c, size_t size, struct usi_event *event)
+static int take_service_record(struct usi_channel *c, uint8_t type, const uint8_t *content,
+                               size_t size, struct usi_event *event)
 {
-    /* A target in `open` is kept for later versions. */
-    if (c->connector || !usi_channel_idle(c) || size != 0)
+    if (!c->stream.open || c->stream.end_received ||
+        !usi_channel_record_fits(c->stream.service, type))
         return USI_ERR_PROTOCOL;
-    c->stream = (struct usi_stream){.open = true};
+    c->received += size;
+    *event = (struct usi_event){
+        .type = USI_EVENT_RECORD, .record = type, .content = content, .size = size};
+    return 0;
+}
+
+static int take_open(struct usi_channel *c, struct usi_read *r, struct usi_event *event)
+{
+    uint8_t service = r->left > 0 ? usi_read_u8(r) : USI_SERVICE_PIPE;
+
+    /* A service that is not known is the owner's affair, who says so to the peer. */
+    if (c->connector || !usi_channel_idle(c) || !usi_read_done(r))
+        return USI_ERR_PROTOCOL;
+    c->stream = (struct usi_stream){.open = true, .service = service};
     c->streams++;
     c->asked = false; /* an `ask` between the streams came to nothing */
     event->type = USI_EVENT_OPEN;
@@ -221,7 +236,7 @@ static int take_ping(struct usi_channel *c, struct usi_read *r)
         return USI_ERR_PROTOCOL;
     /* Pings that come faster than pongs go out are answered by the last of them: a flood costs no
      * memory. */
-    c->ping_size = r->left;
+    c->ping_size = (uint8_t)r->left;
     if (r->left > 0)
         memcpy(c->ping, r->at, r->left);
     c->waiting |= USI_WAIT_PONG;
@@ -277,6 +292,8 @@ static int opener_takes_new_key(struct usi_channel *c)
     usi_opener_clear(&c->opener);
     if (result == 0)
         result = usi_opener_key(&c->opener, usi_handshake_cipher(c->handshake), receive);
+    if (result == 0)
+        usi_witness_tell_key(c->view, false, receive, c->opener.key.cipher->key_size);
     OPENSSL_cleanse(send, sizeof send);
     OPENSSL_cleanse(receive, sizeof receive);
     return result;
@@ -326,6 +343,8 @@ static int take_record(struct usi_channel *c, uint8_t type, const uint8_t *conte
     struct usi_read r = usi_read_from(content, size);
     bool proof_is_due = !c->connector && c->rekey == USI_REKEY_SWITCHED;
 
+    if (type != USI_RECORD_TYPE_DATA)
+        usi_witness_tell_record(c->view, false, type, size, c->opener.counter - 1);
     if (proof_is_due != (type == USI_RECORD_TYPE_PROOF))
         return USI_ERR_PROTOCOL;
     switch (type) {
@@ -336,7 +355,7 @@ static int take_record(struct usi_channel *c, uint8_t type, const uint8_t *conte
     case USI_RECORD_TYPE_BYE:
         return take_bye(c, size, event);
     case USI_RECORD_TYPE_OPEN:
-        return take_open(c, size, event);
+        return take_open(c, &r, event);
     case USI_RECORD_TYPE_ABORT:
         return take_abort(c, &r, event);
     case USI_RECORD_TYPE_PING:
@@ -359,7 +378,7 @@ static int take_record(struct usi_channel *c, uint8_t type, const uint8_t *conte
     case USI_RECORD_TYPE_VERDICT:
         return usi_channel_take_question(c, type, &r, event);
     default:
-        return USI_ERR_PROTOCOL;
+        return take_service_record(c, type, content, size, event);
     }
 }
 
@@ -383,7 +402,7 @@ static int receive_records(struct usi_channel *c, const uint8_t *in, size_t size
             if (c->opener.wire > 2 * USI_REKEY_BYTES)
                 return USI_ERR_KEY_LIMIT;
             result = take_record(c, type, plain, content, event);
-            if (result == 0 && type == USI_RECORD_TYPE_DATA)
+            if (result == 0 && (type == USI_RECORD_TYPE_DATA || event->type == USI_EVENT_RECORD))
                 to->used += content;
         }
         if (result < 0)
@@ -420,8 +439,11 @@ int usi_channel_receive(struct usi_channel *c, const uint8_t *in, size_t size, s
     default:
         return USI_ERR_ARGUMENT;
     }
-    if (result != 0)
+    if (result != 0) {
         c->stage = USI_STAGE_DEAD;
+        usi_witness_tell(c->view,
+                         (struct usi_seen){.type = USI_SEEN_FAILED, .number = (uint64_t)-result});
+    }
     return result;
 }
 

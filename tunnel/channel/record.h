@@ -28,8 +28,10 @@ enum usi_record_type {
     USI_RECORD_TYPE_QUESTION = 17, /* and the three that follow it */
     USI_RECORD_TYPE_CHALLENGE = 18,
     USI_RECORD_TYPE_ATTEMPT = 19,
-    USI_RECORD_TYPE_VERDICT = 20
-    /* kept free: 32 to 63 chat, 64 to 95 files */
+    USI_RECORD_TYPE_VERDICT = 20,
+    USI_RECORD_TYPE_CHAT = 32, /* the first of the service records: these belong to chat, */
+    USI_RECORD_TYPE_FILE = 64, /* these to files, */
+    USI_RECORD_TYPE_SERVICE_LAST = 95
 };
 
 enum {
@@ -68,7 +70,7 @@ void usi_sealer_clear(struct usi_sealer *s);
 void usi_sealer_rest(struct usi_sealer *s);
 
 /* One record of content[0..size-1] at out; *made octets. Data is not padded. size is at most
- * USI_RECORD_DATA for data, USI_MESSAGE_2_MAX for the rest. */
+ * USI_RECORD_DATA. */
 int usi_seal(struct usi_sealer *s, enum usi_record_type type, const uint8_t *content, size_t size,
              uint8_t *out, size_t *made);
 

@@ -1,5 +1,7 @@
 #include "net/address.h"
 
+#include "text/text.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,16 +38,16 @@ static bool all_digits(struct span span)
     return span.length > 0;
 }
 
-static bool is_unix(const char *text)
+static bool is_unix(const char *word)
 {
-    return strncmp(text, "unix:", 5) == 0;
+    return strncmp(word, "unix:", 5) == 0;
 }
 
-static size_t count_colons(const char *text)
+static size_t count_colons(const char *word)
 {
     size_t count = 0;
-    for (; *text != '\0'; text++)
-        count += *text == ':';
+    for (; *word != '\0'; word++)
+        count += *word == ':';
     return count;
 }
 
@@ -86,19 +88,19 @@ static bool is_ipv6(struct span span)
 }
 
 /* Splits text at its brackets and its last colon. A bare IPv6 address is all host. */
-static int split(struct parts *parts, const char *text, char *why, size_t size)
+static int split(struct parts *parts, const char *word, char *why, size_t size)
 {
-    struct span whole = {text, strlen(text)};
+    struct span whole = {word, strlen(word)};
     const char *colon;
 
     *parts = (struct parts){0};
-    if (text[0] == '[') {
-        const char *close = strchr(text, ']');
+    if (word[0] == '[') {
+        const char *close = strchr(word, ']');
         if (close == NULL || (close[1] != '\0' && close[1] != ':')) {
-            snprintf(why, size, "\"%.80s\" is not an address: write [IPV6]:PORT", text);
+            snprintf(why, size, text("\"%.80s\" is not an address: write [IPV6]:PORT"), word);
             return -1;
         }
-        parts->host = (struct span){text + 1, (size_t)(close - text) - 1};
+        parts->host = (struct span){word + 1, (size_t)(close - word) - 1};
         parts->has_host = parts->brackets = true;
         colon = close[1] == ':' ? close + 1 : NULL;
     } else if (all_digits(whole)) {
@@ -110,15 +112,15 @@ static int split(struct parts *parts, const char *text, char *why, size_t size)
         parts->has_host = true;
         return 0;
     } else {
-        if (count_colons(text) > 1) {
+        if (count_colons(word) > 1) {
             snprintf(why, size,
-                     "\"%.80s\" is neither HOST:PORT nor an IPv6 address (with a port: "
-                     "[IPV6]:PORT)",
-                     text);
+                     text("\"%.80s\" is neither HOST:PORT nor an IPv6 address (with a port: "
+                          "[IPV6]:PORT)"),
+                     word);
             return -1;
         }
-        colon = strchr(text, ':');
-        parts->host = (struct span){text, colon ? (size_t)(colon - text) : strlen(text)};
+        colon = strchr(word, ':');
+        parts->host = (struct span){word, colon ? (size_t)(colon - word) : strlen(word)};
         parts->has_host = true;
     }
     if (colon != NULL) {
@@ -128,7 +130,7 @@ static int split(struct parts *parts, const char *text, char *why, size_t size)
     return 0;
 }
 
-static int set_port(struct address *out, struct span port, unsigned lowest, const char *text,
+static int set_port(struct address *out, struct span port, unsigned lowest, const char *word,
                     char *why, size_t size)
 {
     unsigned long value = 0;
@@ -136,38 +138,40 @@ static int set_port(struct address *out, struct span port, unsigned lowest, cons
     for (size_t i = 0; i < port.length && all_digits(port) && value <= UINT16_MAX; i++)
         value = value * 10 + (unsigned long)(port.start[i] - '0');
     if (!all_digits(port) || value < lowest || value > UINT16_MAX) {
-        snprintf(why, size, "\"%.*s\" in \"%.80s\" is not a port: a port is a number from %u to %d",
-                 port.length > 40 ? 40 : (int)port.length, port.start, text, lowest, UINT16_MAX);
+        snprintf(why, size,
+                 text("\"%.*s\" in \"%.80s\" is not a port: a port is a number from %u to %d"),
+                 port.length > 40 ? 40 : (int)port.length, port.start, word, lowest, UINT16_MAX);
         return -1;
     }
     out->port = (uint16_t)value;
     return 0;
 }
 
-static int set_host(struct address *out, struct span host, bool brackets, const char *text,
+static int set_host(struct address *out, struct span host, bool brackets, const char *word,
                     char *why, size_t size)
 {
     bool ipv6 = is_ipv6(host);
 
     if (host.length == 0) {
-        snprintf(why, size, "\"%.80s\" has no host", text);
+        snprintf(why, size, text("\"%.80s\" has no host"), word);
         return -1;
     }
     if (host.length > ADDRESS_HOST_MAX) {
-        snprintf(why, size, "\"%.80s...\" is too long: a host has at most %d characters", text,
-                 ADDRESS_HOST_MAX);
+        snprintf(why, size, text("\"%.80s...\" is too long: a host has at most %d characters"),
+                 word, ADDRESS_HOST_MAX);
         return -1;
     }
     if (brackets && !ipv6) {
-        snprintf(why, size, "\"%.80s\": brackets are for an IPv6 address", text);
+        snprintf(why, size, text("\"%.80s\": brackets are for an IPv6 address"), word);
         return -1;
     }
     for (size_t i = 0; i < host.length && !ipv6; i++) {
         if (!is_host_character(host.start[i]) || host.start[0] == '-') {
-            snprintf(why, size,
-                     "\"%.80s\" is not an address: a host has letters, digits, dots, hyphens and "
-                     "underlines",
-                     text);
+            snprintf(
+                why, size,
+                text("\"%.80s\" is not an address: a host has letters, digits, dots, hyphens and "
+                     "underlines"),
+                word);
             return -1;
         }
     }
@@ -186,20 +190,20 @@ static void set_text(struct address *out)
         snprintf(out->text, sizeof out->text, "%s:%u", out->host, (unsigned)out->port);
 }
 
-static int parse_unix(struct address *out, const char *text, char *why, size_t size)
+static int parse_unix(struct address *out, const char *word, char *why, size_t size)
 {
-    const char *path = text + strlen("unix:");
+    const char *path = word + strlen("unix:");
     size_t length = strlen(path);
 
     if (length == 0) {
-        snprintf(why, size, "\"unix:\" has no path: unix:PATH");
+        snprintf(why, size, text("\"unix:\" has no path: unix:PATH"));
         return -1;
     }
     if (length > ADDRESS_PATH_MAX) {
         snprintf(why, size,
-                 "\"%.80s...\" is too long: the path of a Unix socket has at most %d "
-                 "octets",
-                 text, ADDRESS_PATH_MAX);
+                 text("\"%.80s...\" is too long: the path of a Unix socket has at most %d "
+                      "octets"),
+                 word, ADDRESS_PATH_MAX);
         return -1;
     }
     *out = (struct address){.kind = ADDRESS_UNIX};
@@ -215,61 +219,64 @@ struct form {
     unsigned lowest_port;
 };
 
-static int parse(struct address *out, const char *text, const struct form *form, char *why,
+static int parse(struct address *out, const char *word, const struct form *form, char *why,
                  size_t size)
 {
     struct parts parts;
 
-    if (is_unix(text))
-        return parse_unix(out, text, why, size);
-    if (split(&parts, text, why, size) < 0)
+    if (is_unix(word))
+        return parse_unix(out, word, why, size);
+    if (split(&parts, word, why, size) < 0)
         return -1;
     *out = (struct address){.kind = ADDRESS_TCP, .port = ADDRESS_DEFAULT_PORT};
     if (!parts.has_host) {
         if (form->default_host == NULL) {
-            snprintf(why, size, "\"%.80s\" has no host: HOST:PORT, [IPV6]:PORT or unix:PATH", text);
+            snprintf(why, size, text("\"%.80s\" has no host: HOST:PORT, [IPV6]:PORT or unix:PATH"),
+                     word);
             return -1;
         }
         parts.host = (struct span){form->default_host, strlen(form->default_host)};
     }
-    if (set_host(out, parts.host, parts.brackets, text, why, size) < 0)
+    if (set_host(out, parts.host, parts.brackets, word, why, size) < 0)
         return -1;
     if (!parts.has_port && (!form->default_port || parts.brackets)) {
-        snprintf(why, size, "\"%.80s\" has no port: %s", text,
-                 is_ipv6(parts.host) ? "[IPV6]:PORT" : "HOST:PORT");
+        snprintf(why, size,
+                 is_ipv6(parts.host) ? text("\"%.80s\" has no port: [IPV6]:PORT")
+                                     : text("\"%.80s\" has no port: HOST:PORT"),
+                 word);
         return -1;
     }
-    if (parts.has_port && set_port(out, parts.port, form->lowest_port, text, why, size) < 0)
+    if (parts.has_port && set_port(out, parts.port, form->lowest_port, word, why, size) < 0)
         return -1;
     set_text(out);
     return 0;
 }
 
-int address_parse_listen(struct address *out, const char *text, char *why, size_t size)
+int address_parse_listen(struct address *out, const char *word, char *why, size_t size)
 {
     static const struct form form = {.default_host = "::", .lowest_port = 0};
 
     char preset[16];
 
     snprintf(preset, sizeof preset, "%d", ADDRESS_DEFAULT_PORT);
-    return parse(out, text == NULL || text[0] == '\0' ? preset : text, &form, why, size);
+    return parse(out, word == NULL || word[0] == '\0' ? preset : word, &form, why, size);
 }
 
-int address_parse_connect(struct address *out, const char *text, char *why, size_t size)
+int address_parse_connect(struct address *out, const char *word, char *why, size_t size)
 {
     static const struct form form = {
         .default_host = "localhost", .default_port = true, .lowest_port = 1};
 
-    if (text == NULL || text[0] == '\0')
-        text = "localhost";
-    return parse(out, text, &form, why, size);
+    if (word == NULL || word[0] == '\0')
+        word = "localhost";
+    return parse(out, word, &form, why, size);
 }
 
-int address_parse_target(struct address *out, const char *text, char *why, size_t size)
+int address_parse_target(struct address *out, const char *word, char *why, size_t size)
 {
     static const struct form form = {.lowest_port = 1};
 
-    return parse(out, text, &form, why, size);
+    return parse(out, word, &form, why, size);
 }
 
 int address_parse_host_port(struct address *out, const char *host, const char *port, char *why,
@@ -279,7 +286,8 @@ int address_parse_host_port(struct address *out, const char *host, const char *p
 
     if (is_unix(host) || host[0] == '[' || all_digits(span) ||
         (strchr(host, ':') != NULL && !is_ipv6(span))) {
-        snprintf(why, size, "\"%.80s\" is not a host: as two words an address is HOST PORT", host);
+        snprintf(why, size, text("\"%.80s\" is not a host: as two words an address is HOST PORT"),
+                 host);
         return -1;
     }
     *out = (struct address){.kind = ADDRESS_TCP};
@@ -292,39 +300,40 @@ int address_parse_host_port(struct address *out, const char *host, const char *p
 
 /* The forms of -L and -R that name a target: PORT:HOST:PORT, BIND:PORT:HOST:PORT, with unix:PATH in
  * the place of either pair, and any form with /udp at its end. */
-static bool names_target_or_udp(const char *text)
+static bool names_target_or_udp(const char *word)
 {
-    size_t length = strlen(text), colons = 0;
+    size_t length = strlen(word), colons = 0;
     bool inside = false;
 
-    if (is_unix(text))
-        return strchr(text + strlen("unix:"), ':') != NULL;
-    if (length > 4 && strcmp(text + length - 4, "/udp") == 0)
+    if (is_unix(word))
+        return strchr(word + strlen("unix:"), ':') != NULL;
+    if (length > 4 && strcmp(word + length - 4, "/udp") == 0)
         return true;
     for (size_t i = 0; i < length; i++) {
-        if (text[i] == '[' || text[i] == ']')
-            inside = text[i] == '[';
-        if (text[i] != ':' || inside)
+        if (word[i] == '[' || word[i] == ']')
+            inside = word[i] == '[';
+        if (word[i] != ':' || inside)
             continue;
-        if (i == 0 || text[i + 1] == '\0' || text[i + 1] == ':')
+        if (i == 0 || word[i + 1] == '\0' || word[i + 1] == ':')
             return false;
-        if (is_unix(text + i + 1))
+        if (is_unix(word + i + 1))
             return true;
         colons++;
     }
     return colons == 2 || colons == 3;
 }
 
-int address_parse_local(struct address *out, const char *text, char *why, size_t size)
+int address_parse_local(struct address *out, const char *word, char *why, size_t size)
 {
     static const struct form form = {.default_host = "localhost", .lowest_port = 0};
 
-    if (!is_ipv6((struct span){text, strlen(text)}) && names_target_or_udp(text)) {
-        snprintf(why, size,
-                 "\"%.80s\": a target or /udp, not yet; write PORT or BIND:PORT, and --forward on "
-                 "the far side decides",
-                 text);
+    if (!is_ipv6((struct span){word, strlen(word)}) && names_target_or_udp(word)) {
+        snprintf(
+            why, size,
+            text("\"%.80s\": a target or /udp, not yet; write PORT or BIND:PORT, and --forward on "
+                 "the far side decides"),
+            word);
         return -1;
     }
-    return parse(out, text, &form, why, size);
+    return parse(out, word, &form, why, size);
 }

@@ -20,29 +20,29 @@ struct address {
     char text[ADDRESS_HOST_MAX + 16];
 };
 
-/* Each parses one form of an ADDRESS into *out. `text` NULL or "" is the default where the form has
+/* Each parses one form of an ADDRESS into *out. `word` NULL or "" is the default where the form has
  * one. Returns 0; or -1 with a line that says what is wrong, with the text it is wrong in, in
  * why[size] (no final newline, no program name), and *out undefined. They keep nothing and allocate
  * nothing: any thread may call them. */
 
 /* listen: nothing, PORT (0 allowed), HOST:PORT, [V6]:PORT, unix:PATH. Default [::]:12800. A bare
  * PORT gives host "::" (dual stack). */
-int address_parse_listen(struct address *out, const char *text, char *why, size_t size);
+int address_parse_listen(struct address *out, const char *word, char *why, size_t size);
 
 /* connect: nothing (localhost), PORT, HOST, HOST:PORT, [V6]:PORT, a bare IPv6 address,
  * unix:PATH. */
-int address_parse_connect(struct address *out, const char *text, char *why, size_t size);
+int address_parse_connect(struct address *out, const char *word, char *why, size_t size);
 
 /* connect, as two words: HOST is a name or a numeric address, without brackets. */
 int address_parse_host_port(struct address *out, const char *host, const char *port, char *why,
                             size_t size);
 
 /* --forward's target: HOST:PORT, [V6]:PORT, unix:PATH; nothing else. Port 0 is refused. */
-int address_parse_target(struct address *out, const char *text, char *why, size_t size);
+int address_parse_target(struct address *out, const char *word, char *why, size_t size);
 
 /* -L's first two forms: PORT, BIND:PORT, [V6]:PORT, and unix:PATH. BIND is localhost unless given.
  * Port 0 is allowed. The forms with a target, and /udp, answer -1 with "... not yet". */
-int address_parse_local(struct address *out, const char *text, char *why, size_t size);
+int address_parse_local(struct address *out, const char *word, char *why, size_t size);
 
 /* AF_INET or AF_INET6 if host is a numeric address (IPv6 without brackets, perhaps with %SCOPE),
  * else AF_UNSPEC. */

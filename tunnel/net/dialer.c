@@ -1,5 +1,7 @@
 #include "net/dialer.h"
 
+#include "text/text.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,15 +85,20 @@ static void finish(struct dialer *d)
 static void fail(struct dialer *d, const char *cause)
 {
     char why[ADDRESS_HOST_MAX + 256];
-    const char *advice = "", *from = "", *source = "";
+    const char *to = d->address->text;
 
     if (d->error == UV_EADDRNOTAVAIL && d->options.source != NULL)
-        from = " from ", source = d->options.source,
-        advice = "; is that an address of this machine?";
+        (void)snprintf(
+            why, sizeof why,
+            text("cannot connect from %s to %s: %s; is that an address of this machine?"),
+            d->options.source, to, cause);
     else if (d->error == UV_ECONNREFUSED || d->error == UV_ENOENT)
-        advice = "; is a listener running there? (--retry SECONDS waits for it)";
-    (void)snprintf(why, sizeof why, "cannot connect%s%s to %s: %s%s", from, source,
-                   d->address->text, cause, advice);
+        (void)snprintf(why, sizeof why,
+                       text("cannot connect to %s: %s; is a listener running there? (--retry "
+                            "SECONDS waits for it)"),
+                       to, cause);
+    else
+        (void)snprintf(why, sizeof why, text("cannot connect to %s: %s"), to, cause);
     finish(d);
     d->failed(d->owner, why);
 }
@@ -123,7 +130,7 @@ static void round_failed(struct dialer *d)
         (void)uv_timer_start(&d->timer, on_timer, RETRY_MS, 0);
         return;
     }
-    fail(d, uv_strerror(d->error));
+    fail(d, text(uv_strerror(d->error)));
 }
 
 static void on_connected(uv_connect_t *request, int status)
@@ -210,13 +217,13 @@ static void on_timer(uv_timer_t *timer)
 
     if (d->asking) {
         d->error = UV_ETIMEDOUT;
-        fail(d, "its name was not resolved in time (--timeout)");
+        fail(d, text("its name was not resolved in time (--timeout)"));
     } else if (d->count == 0) {
         round_begin(d);
     } else if (d->options.timeout_ms > 0 && now_of(d) - d->round_begun >= d->options.timeout_ms &&
                d->pending > 0) {
         d->error = UV_ETIMEDOUT;
-        fail(d, "no answer in time (--timeout)");
+        fail(d, text("no answer in time (--timeout)"));
     } else {
         try_next(d);
     }
@@ -229,7 +236,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     d->asking = false;
     if (!d->over && status != 0) {
         d->error = status;
-        fail(d, uv_strerror(status));
+        fail(d, text(uv_strerror(status)));
     } else if (!d->over) {
         for (const struct addrinfo *i = list; i != NULL && d->count < ADDRESSES_MAX; i = i->ai_next)
             memcpy(&d->found[d->count++], i->ai_addr, i->ai_addrlen);
@@ -277,7 +284,7 @@ static void round_begin(struct dialer *d)
                                 port, &hints);
     if (result != 0) {
         d->error = result;
-        fail(d, uv_strerror(result));
+        fail(d, text(uv_strerror(result)));
         return;
     }
     d->held++;

@@ -3,16 +3,30 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { DESCRIPTORS_KEPT = 32, DESCRIPTORS_UNKNOWN = 1024 };
+enum { DESCRIPTORS_KEPT = 32, DESCRIPTORS_OF_LOOP = 8, DESCRIPTORS_UNKNOWN = 1024 };
 
-unsigned gate_connections_max(unsigned descriptors)
+bool gate_take_place(struct gate_places *places, unsigned most)
+{
+    if (atomic_fetch_add(&places->taken, 1) < most)
+        return true;
+    atomic_fetch_sub(&places->taken, 1);
+    return false;
+}
+
+void gate_give_place(struct gate_places *places)
+{
+    atomic_fetch_sub(&places->taken, 1);
+}
+
+unsigned gate_connections_max(unsigned descriptors, unsigned loops)
 {
     struct rlimit files;
     rlim_t limit = DESCRIPTORS_UNKNOWN;
 
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY)
         limit = files.rlim_cur;
-    limit = limit > DESCRIPTORS_KEPT ? (limit - DESCRIPTORS_KEPT) / descriptors : 0;
+    rlim_t kept = DESCRIPTORS_KEPT + (loops > 1 ? (rlim_t)(loops - 1) * DESCRIPTORS_OF_LOOP : 0);
+    limit = limit > kept ? (limit - kept) / descriptors : 0;
     return limit == 0 ? 1 : limit > UINT32_MAX ? UINT32_MAX : (unsigned)limit;
 }
 

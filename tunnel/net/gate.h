@@ -41,8 +41,17 @@ void gate_leave(struct gate_entry *entry);
 /* All places are taken: the oldest handshake makes way, if it has had time enough to be honest. */
 void gate_make_way(struct gate *gate);
 
+/* Places for connections, which several loops share. Zero at first. */
+struct gate_places {
+    atomic_uint taken;
+};
+
+/* One of `most` places, if there is one left; given back when the connection has gone. */
+bool gate_take_place(struct gate_places *places, unsigned most);
+void gate_give_place(struct gate_places *places);
+
 /* How many connections of `descriptors` descriptors each fit under the process's limit, with some
- * left over for everything else; at least 1. */
-unsigned gate_connections_max(unsigned descriptors);
+ * left over for `loops` loops and everything else; at least 1. */
+unsigned gate_connections_max(unsigned descriptors, unsigned loops);
 
 #endif

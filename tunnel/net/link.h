@@ -40,6 +40,9 @@ struct link_end {
 
 /* Called from the loop; any may end the link by link_abort, link_cut or link_finish. */
 struct link_handler {
+    /* Listener: a bit, 1 << enum usi_service, for each service that it does; 0: pipes only. Others
+     * are refused before `opened`. */
+    unsigned services;
     void (*knocked)(void *owner);    /* listener: message 1 is by a holder of the key */
     void (*identified)(void *owner); /* listener: an identity is proved; its user is asked next */
     void (*authenticated)(void *owner);
@@ -47,10 +50,13 @@ struct link_handler {
     void (*checked)(void *owner); /* listener: --check; connector: its answer */
     /* Octets of the stream, in block; hold the block or put it to a writer to keep them. */
     void (*data)(void *owner, struct block *block, const uint8_t *at, size_t size);
-    void (*data_done)(void *owner); /* no more for now: flush */
-    void (*ended)(void *owner);     /* the peer's direction is complete */
-    void (*bye)(void *owner);       /* it has written ours out */
-    void (*writable)(void *owner);  /* after link_send answered false, or the room was 0: go on */
+    /* A service record, its content in block. NULL where there are only pipes. */
+    void (*record)(void *owner, uint8_t type, struct block *block, const uint8_t *at, size_t size);
+    void (*data_done)(void *owner);            /* no more data and records for now: flush */
+    void (*ended)(void *owner);                /* the peer's direction is complete */
+    void (*bye)(void *owner);                  /* it has written ours out */
+    void (*answered)(void *owner, int answer); /* to link_ask; NULL where nobody asks */
+    void (*writable)(void *owner); /* after link_send answered false, or the room was 0: go on */
     /* For the idle timeout: a number that changes with every octet of the stream that moves on
      * locally. NULL: there is nothing of the kind. */
     uint64_t (*moved)(void *owner);
@@ -71,11 +77,14 @@ void link_set_handler(struct link *link, const struct link_handler *handler, voi
 struct usi_channel *link_channel(struct link *link);
 void link_flush(struct link *link);
 
-/* Data that may go now; 0: wait for `writable`. */
+/* Data that may go now, or content of one service record; 0: wait for `writable`. */
 size_t link_room(const struct link *link);
 
 /* Seals and sends octets, at most link_room(). False: enough for now, wait for `writable`. */
 bool link_send(struct link *link, const uint8_t *octets, size_t size);
+
+/* The same for one service record, of at most link_room() and USI_RECORD_DATA octets of content. */
+bool link_record(struct link *link, uint8_t type, const uint8_t *content, size_t size);
 
 /* Stops taking octets from the peer, and goes on. Paused or not, a link that is closed is told in
  * the end. */
@@ -106,6 +115,10 @@ void link_refuse(struct link *link, enum link_cause cause);
  * question first. The judge is asked again when link_answer knows. */
 void link_question(struct link *link);
 
+/* Asks it of a listener that is accepted; `answered` gets what link_answer then is. False: not
+ * possible: no identity mode, no net->stretch, a question is open, or there were too many. */
+bool link_ask(struct link *link);
+
 /* Is that wanted (net->ask_password), and not done yet? */
 bool link_should_question(const struct link *link);
 
@@ -121,7 +134,8 @@ uint64_t link_age(const struct link *link);
 const char *link_peer(const struct link *link);
 const char *link_source(const struct link *link);
 
-/* A line for messages: what a link_end means. */
-void link_end_text(const struct link_end *end, char *text, size_t size);
+/* A line for messages: what a link_end means. LINK_END_TEXT octets hold any. */
+enum { LINK_END_TEXT = 320 };
+void link_end_text(const struct link_end *end, char *line, size_t size);
 
 #endif

@@ -4,6 +4,7 @@
 #include "net/link_inside.h"
 
 #include <poll.h>
+#include <stdlib.h>
 
 /* Nobody else needs to think of this link any more: what its password was worth, and the judge. */
 void link_leave_others(struct link *l)
@@ -14,9 +15,7 @@ void link_leave_others(struct link *l)
     l->end.mode = counts.mode;
     l->end.guessed = usi_channel_guessed(l->channel);
     l->end.identified = usi_channel_peer(l->channel) != NULL;
-    if (l->stretching.state != STRETCH_NOT)
-        stretch_over(l->net->stretch, &l->stretching,
-                     l->end.guessed ? STRETCH_WRONG : STRETCH_NEITHER);
+    link_stretch_over(l, l->end.guessed ? STRETCH_WRONG : STRETCH_NEITHER);
     if (l->judged) {
         l->judged = false;
         l->net->judge->forget(l->net->judge->owner, l);
@@ -57,6 +56,19 @@ void link_question(struct link *l)
     link_flush(l);
 }
 
+bool link_ask(struct link *l)
+{
+    int result;
+
+    if (l->state != UP || l->held || l->net->stretch == NULL)
+        return false;
+    result = usi_channel_question(l->channel);
+    if (result != 0 && result != USI_ERR_ARGUMENT)
+        link_close_because(l, LINK_BROKEN, result);
+    link_flush(l);
+    return result == 0;
+}
+
 bool link_should_question(const struct link *l)
 {
     return l->side == LINK_CONNECTOR && l->net->ask_password && l->answer < 0;
@@ -72,6 +84,17 @@ void link_watch_question(struct link *l)
     link_expect(l, open ? l->net->handshake_ms : 0);
 }
 
+static void tell_opened(struct link *l)
+{
+    unsigned does = l->handler->services != 0 ? l->handler->services : 1U << USI_SERVICE_PIPE;
+    unsigned service = usi_channel_service(l->channel);
+
+    if (service <= USI_SERVICE_TAKE && (does >> service & 1) != 0)
+        l->handler->opened(l->owner);
+    else
+        link_abort(l, USI_REASON_NOT_SUPPORTED);
+}
+
 void link_tell_waiting(struct link *l)
 {
     bool check = l->check_waits, open = l->open_waits;
@@ -83,7 +106,7 @@ void link_tell_waiting(struct link *l)
     if (check)
         l->handler->checked(l->owner);
     if (open && l->state == UP)
-        l->handler->opened(l->owner);
+        tell_opened(l);
 }
 
 /* Nobody reads while an `open` waits for the user, who may take long: is the peer still there? */
@@ -150,11 +173,13 @@ enum link_side link_side_of(const struct link *l)
 void link_take_answer(struct link *l, uint8_t answer)
 {
     l->answer = answer;
-    stretch_over(l->net->stretch, &l->stretching,
-                 answer == 0   ? STRETCH_RIGHT
-                 : answer == 1 ? STRETCH_WRONG
-                               : STRETCH_NEITHER);
-    ask_judge(l);
+    link_stretch_over(l, answer == 0   ? STRETCH_RIGHT
+                         : answer == 1 ? STRETCH_WRONG
+                                       : STRETCH_NEITHER);
+    if (l->held)
+        ask_judge(l);
+    else
+        l->handler->answered(l->owner, answer);
 }
 
 static void stretched(void *owner, const uint8_t *octets)
@@ -174,20 +199,28 @@ static void stretched(void *owner, const uint8_t *octets)
 
 void link_stretch(struct link *l)
 {
-    if (l->net->stretch == NULL) {
+    if (l->stretching == NULL)
+        l->stretching = calloc(1, sizeof *l->stretching);
+    if (l->net->stretch == NULL || l->stretching == NULL) {
         link_close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
         return;
     }
-    l->stretching.done = stretched;
-    l->stretching.owner = l;
-    stretch_start(l->net->stretch, &l->stretching, usi_channel_salt(l->channel));
+    l->stretching->done = stretched;
+    l->stretching->owner = l;
+    stretch_start(l->net->stretch, l->stretching, usi_channel_salt(l->channel));
+}
+
+void link_stretch_over(struct link *l, enum stretch_result result)
+{
+    if (l->stretching != NULL)
+        stretch_over(l->net->stretch, l->stretching, result);
 }
 
 /* While the link is held, an `open` waits for the judge, and what follows it stays where it is. */
 void link_tell_open(struct link *l)
 {
     if (!l->held) {
-        l->handler->opened(l->owner);
+        tell_opened(l);
         return;
     }
     l->open_waits = true;

@@ -1,5 +1,5 @@
-/* The inside of a link, shared by link.c (its life, what it sends and takes in) and link_hold.c
- * (what it waits for besides the peer). The contract is in link.h. */
+/* The inside of a link, shared by link.c (its life and what it sends), link_take.c (what it takes
+ * in) and link_hold.c (what it waits for besides the peer). The contract is in link.h. */
 #ifndef USI_NET_LINK_INSIDE_H
 #define USI_NET_LINK_INSIDE_H
 
@@ -13,35 +13,36 @@ enum link_state {
     CLOSING    /* handles are closing */
 };
 
+/* One allocation with the texts behind it: there may be thousands that are idle, and what only some
+ * need, or only for a while, is made when they do. */
 struct link {
     const struct net *net;
     struct sock *sock;
     struct usi_channel *channel;
-    enum link_side side;
     const struct link_handler *handler;
     void *owner;
-    enum link_state state;
     struct link_end end;
+    enum link_side side;
+    enum link_state state;
 
     bool authenticated;           /* and, in identity mode, accepted */
     bool held;                    /* identity mode: the judge has not answered yet */
     bool judged;                  /* the judge was asked, and did not answer yet */
     bool open_waits, check_waits; /* came while the link was held */
     bool questioned;              /* listener: a password question is open */
+    bool paused;                  /* by link_pause */
+    bool waiting;                 /* by link_wait */
+    bool reading;                 /* uv_read_start is in force */
+    bool shut;                    /* end of file was sent */
+    bool resting;                 /* usi_channel_rest was called since */
     int answer;                   /* of the password question */
-    struct stretch_wait stretching;
-    bool paused;  /* by link_pause */
-    bool waiting; /* by link_wait */
-    bool reading; /* uv_read_start is in force */
-    bool shut;    /* end of file was sent */
     unsigned open_handles;
+    struct stretch_wait *stretching; /* NULL: no password was ever needed, or no longer is */
 
     struct writer out;
-    uv_shutdown_t shutdown;
     uv_timer_t timer;
     uint64_t started;
     uint64_t handshake_by, finish_by; /* ms of the loop's clock; UINT64_MAX: not now */
-    bool resting;                     /* usi_channel_rest was called since */
     uint64_t used_at;                 /* when records passed last */
     uint64_t active_at, moved;        /* when something moved last, and how much had by then */
 
@@ -49,8 +50,8 @@ struct link {
     struct usi_buffer to;
     size_t told; /* of to.used: what the owner has */
 
-    char peer[SOCK_TEXT];
-    char source[SOCK_TEXT];
+    const char *source; /* behind peer */
+    char peer[];
 };
 
 static inline uint64_t link_now(const struct link *l)
@@ -60,11 +61,10 @@ static inline uint64_t link_now(const struct link *l)
 
 /* ---- link.c ---- */
 
+void link_close_with(struct link *l, struct link_end end);
 void link_close_because(struct link *l, enum link_cause cause, int error);
-/* The peer is the one: its owner may go on. */
-void link_tell_authenticated(struct link *l);
-/* Reads if that is wanted now, else not. */
-void link_read_or_not(struct link *l);
+/* Records pass: a link at rest is no longer. */
+void link_use(struct link *l);
 /* Sets the timer for what is due next. */
 void link_arm(struct link *l);
 /* Tells an owner that waits to go on. */
@@ -72,10 +72,19 @@ void link_feed(struct link *l);
 /* Nothing but what waits goes out any more; the end is known. */
 void link_finish_now(struct link *l);
 
+/* ---- link_take.c ---- */
+
+/* The peer is the one: its owner may go on. */
+void link_tell_authenticated(struct link *l);
+/* Reads if that is wanted now, else not. */
+void link_read_or_not(struct link *l);
+
 /* ---- link_hold.c ---- */
 
 /* The peer has proved an identity; whether it is welcome is another matter. */
 void link_hold(struct link *l);
+/* What became of the password that was stretched, if any was. */
+void link_stretch_over(struct link *l, enum stretch_result result);
 /* USI_EVENT_SALT, _ANSWER, _OPEN and _CHECK. */
 void link_stretch(struct link *l);
 void link_take_answer(struct link *l, uint8_t answer);

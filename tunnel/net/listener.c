@@ -1,5 +1,7 @@
 #include "net/listener.h"
 
+#include "text/text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -64,8 +66,8 @@ static void on_connection(uv_stream_t *stream, int status)
 
     if (status < 0) {
         net_report(l->net, (struct report){.type = REPORT_WARNING,
-                                           .peer = "a connection was turned away",
-                                           .text = uv_strerror(status)});
+                                           .peer = text("a connection was turned away"),
+                                           .text = text(uv_strerror(status))});
         return;
     }
     slot->waits = true;
@@ -206,7 +208,8 @@ static int resolve(const struct address *address, int family, struct addrinfo **
     (void)snprintf(port, sizeof port, "%u", (unsigned)address->port);
     int result = getaddrinfo(address->host, port, &hints, list);
     if (result != 0)
-        (void)snprintf(why, size, "cannot listen on %s: %s", address->text, gai_strerror(result));
+        (void)snprintf(why, size, text("cannot listen on %s: %s"), address->text,
+                       gai_strerror(result));
     return result;
 }
 
@@ -233,8 +236,11 @@ static int listen_tcp(struct listener *l, const struct address *address, int fam
     if (dual && result == UV_EAFNOSUPPORT) /* a kernel without IPv6 */
         return listen_tcp(l, address, AF_INET, why, size);
     if (result != 0) {
-        (void)snprintf(why, size, "cannot listen on %s: %s%s", address->text, uv_strerror(result),
-                       result == UV_EADDRINUSE ? "; choose another port, or 0 for any" : "");
+        (void)snprintf(why, size,
+                       result == UV_EADDRINUSE
+                           ? text("cannot listen on %s: %s; choose another port, or 0 for any")
+                           : text("cannot listen on %s: %s"),
+                       address->text, text(uv_strerror(result)));
         return -1;
     }
     for (unsigned i = 0; i < l->count; i++) {
@@ -304,9 +310,10 @@ static int listen_unix(struct listener *l, const struct address *address, char *
         result = add_socket(l, fd, false);
     }
     if (result != 0) {
-        (void)snprintf(why, size, "cannot listen on %s: %s", address->text,
-                       result == UV_EADDRINUSE ? "somebody answers there, or it is not a socket"
-                                               : uv_strerror(result));
+        (void)snprintf(why, size, text("cannot listen on %s: %s"), address->text,
+                       result == UV_EADDRINUSE
+                           ? text("somebody answers there, or it is not a socket")
+                           : text(uv_strerror(result)));
         return -1;
     }
     net_report(l->net, (struct report){.type = REPORT_LISTENING, .peer = address->text});
@@ -357,7 +364,7 @@ struct listener *listener_new(const struct net *net, const struct address *addre
     struct listener *l = make(net, waiting, owner);
 
     if (l == NULL) {
-        (void)snprintf(why, size, "out of memory");
+        (void)snprintf(why, size, text("out of memory"));
         return NULL;
     }
     int result = address->kind == ADDRESS_UNIX ? listen_unix(l, address, why, size)

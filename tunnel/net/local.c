@@ -1,9 +1,12 @@
 #include "net/local.h"
 
+#include "text/text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,19 +28,20 @@ struct half {
 /* Large, and there is one in a process: an idle forwarded connection does not carry it. */
 struct stdio {
     struct half in, out;
-    uv_fs_t read, write;
+    struct reader_file read;
+    uv_fs_t write;
+    uv_idle_t keeper; /* never started: its close puts off the end to the loop's next turn */
 };
 
 struct local {
     const struct net *net;
-    struct sock *sock; /* or: */
-    char peer[SOCK_TEXT];
-    struct stdio *stdio; /* NULL: a socket */
-    bool terminal;
+    struct sock *sock;   /* or: */
+    struct stdio *stdio; /* or neither: no socket yet */
+    char *peer;          /* the socket's; NULL: there was no memory for it */
     struct reader reader;
     struct writer writer;
-    uv_idle_t keeper; /* never started: its close puts off the end to the loop's next turn */
-    unsigned held;    /* handles that libuv still has */
+    unsigned held; /* handles that libuv still has */
+    bool terminal;
     bool closing;
 };
 
@@ -50,11 +54,8 @@ struct local *local_new(const struct net *net)
 {
     struct local *l = calloc(1, sizeof *l);
 
-    if (l == NULL || uv_idle_init(&net->loop->uv, &l->keeper) != 0) {
-        free(l);
+    if (l == NULL)
         return NULL;
-    }
-    l->held = 1;
     l->net = net;
     reader_init(&l->reader, net->loop, NULL, NULL);
     writer_init(&l->writer, net->loop, no_change, NULL);
@@ -63,10 +64,13 @@ struct local *local_new(const struct net *net)
 
 void local_attach(struct local *l, struct sock *sock)
 {
+    char peer[SOCK_TEXT];
+
     l->sock = sock;
     l->held++;
     sock_tune(sock);
-    sock_peer(sock, l->peer);
+    sock_peer(sock, peer);
+    l->peer = strdup(peer);
     reader_from_stream(&l->reader, &sock->uv.stream);
     writer_to_stream(&l->writer, &sock->uv.stream);
 }
@@ -149,16 +153,18 @@ struct local *local_stdio(const struct net *net, char *why, size_t size)
     struct local *l = local_new(net);
     struct stdio *stdio = calloc(1, sizeof *stdio);
 
-    if (l == NULL || stdio == NULL) {
-        (void)snprintf(why, size, "out of memory");
+    if (l == NULL || stdio == NULL || uv_idle_init(&net->loop->uv, &stdio->keeper) != 0) {
+        (void)snprintf(why, size, text("out of memory"));
         free(stdio);
-        local_close(l, false);
+        free(l);
         return NULL;
     }
     l->stdio = stdio;
+    l->held = 1;
     int result = open_stdio(l, &stdio->in, &stdio->out);
     if (result != 0) {
-        (void)snprintf(why, size, "cannot use standard input and output: %s", uv_strerror(result));
+        (void)snprintf(why, size, text("cannot use standard input and output: %s"),
+                       text(uv_strerror(result)));
         local_close(l, false);
         return NULL;
     }
@@ -178,14 +184,21 @@ bool local_is_terminal(const struct local *l)
     return l->terminal;
 }
 
+static const char *name_of(const struct local *l, const char *standard)
+{
+    if (l->stdio != NULL)
+        return standard;
+    return l->peer != NULL ? l->peer : text("a local connection");
+}
+
 const char *local_input_name(const struct local *l)
 {
-    return l->sock != NULL ? l->peer : "standard input";
+    return name_of(l, text("standard input"));
 }
 
 const char *local_output_name(const struct local *l)
 {
-    return l->sock != NULL ? l->peer : "standard output";
+    return name_of(l, text("standard output"));
 }
 
 struct reader *local_reader(struct local *l)
@@ -232,6 +245,7 @@ static void free_if_gone(struct local *l)
         return;
     close_stdio(l);
     free(l->stdio);
+    free(l->peer);
     free(l);
 }
 
@@ -276,7 +290,8 @@ static int close_half(struct local *l, struct half *h)
 {
     if (!h->open)
         return 0;
-    if (!h->is_stream && (h == &l->stdio->in ? l->reader.filling : writer_busy(&l->writer)))
+    if (!h->is_stream &&
+        (h == &l->stdio->in ? reader_filling(&l->reader) : writer_busy(&l->writer)))
         return 0;
     h->open = false;
     restore_flags(h);
@@ -296,24 +311,6 @@ static int close_half(struct local *l, struct half *h)
     return close(h->fd) == 0 ? 0 : -errno;
 }
 
-static void on_shutdown(uv_shutdown_t *request, int status)
-{
-    (void)status; /* a peer that has gone is found out elsewhere */
-    free(request);
-}
-
-static int shut_stream(uv_stream_t *stream)
-{
-    uv_shutdown_t *request = calloc(1, sizeof *request);
-
-    if (request == NULL)
-        return UV_ENOMEM;
-    int result = uv_shutdown(request, stream, on_shutdown);
-    if (result != 0)
-        free(request);
-    return result == UV_ENOTCONN ? 0 : result;
-}
-
 int local_end_output(struct local *l, bool keep)
 {
     struct stat status;
@@ -321,11 +318,11 @@ int local_end_output(struct local *l, bool keep)
     if (keep)
         return 0;
     if (l->sock != NULL)
-        return shut_stream(&l->sock->uv.stream);
+        return sock_shut(&l->sock->uv.stream);
     /* A socket may be standard input too: its end must not depend on who has it open. */
     struct half *out = &l->stdio->out;
     if (out->is_stream && fstat(out->fd, &status) == 0 && S_ISSOCK(status.st_mode))
-        return shut_stream(&out->uv.stream);
+        return sock_shut(&out->uv.stream);
     return close_half(l, out);
 }
 
@@ -341,7 +338,10 @@ void local_close(struct local *l, bool reset)
         sock_close(l->sock, sock_gone, l);
     reader_hand_over(&l->reader, &closing_handler, l);
     local_set_writer_owner(l, writer_landed, l);
-    close_stdio(l);
-    l->keeper.data = l;
-    uv_close((uv_handle_t *)&l->keeper, handle_gone);
+    if (l->stdio != NULL) {
+        close_stdio(l);
+        l->stdio->keeper.data = l;
+        uv_close((uv_handle_t *)&l->stdio->keeper, handle_gone);
+    }
+    free_if_gone(l); /* at once, if it never had a socket */
 }

@@ -42,7 +42,8 @@ void local_disown(struct local *local);
  * close). */
 int local_end_output(struct local *local, bool keep);
 
-/* Closes and frees, when libuv lets it; reset: a socket's far side gets a reset. NULL is fine. */
+/* Closes and frees: at once, if it never had a socket, else when libuv lets it; reset: a socket's
+ * far side gets a reset. NULL is fine. */
 void local_close(struct local *local, bool reset);
 
 #endif

@@ -76,6 +76,7 @@ bool loop_close(struct loop *loop)
     }
     spare_free(&loop->spare);
     spare_free(&loop->spare_small);
+    spare_free(&loop->spare_tiny);
     free(loop->read);
     loop->read = NULL;
     return true;
@@ -88,12 +89,16 @@ size_t loop_read_size(const struct loop *loop)
 
 static struct spare *spare_of(struct loop *loop, size_t size)
 {
-    return size == LOOP_BLOCK ? &loop->spare : &loop->spare_small;
+    return size == LOOP_BLOCK         ? &loop->spare
+           : size == LOOP_BLOCK_SMALL ? &loop->spare_small
+                                      : &loop->spare_tiny;
 }
 
 struct block *block_get(struct loop *loop, size_t room)
 {
-    size_t size = room <= LOOP_BLOCK_SMALL ? LOOP_BLOCK_SMALL : LOOP_BLOCK;
+    size_t size = room <= LOOP_BLOCK_TINY    ? LOOP_BLOCK_TINY
+                  : room <= LOOP_BLOCK_SMALL ? LOOP_BLOCK_SMALL
+                                             : LOOP_BLOCK;
     struct spare *spare = spare_of(loop, size);
     struct block *b = spare->first;
 

@@ -18,7 +18,10 @@ enum {
     LOOP_BLOCK = LOOP_READ + USI_RECORD_ROOM + USI_SEND_ROOM,
     /* A small block: any record opened, and what a read of the crowd becomes. */
     LOOP_BLOCK_SMALL = USI_RECORD_ROOM + USI_SEND_ROOM,
-    LOOP_SPARE = 4,             /* blocks of either size kept for reuse */
+    /* A tiny block: the few octets that a connection begins with, which may wait for a target that
+       is far away, with those of many others. */
+    LOOP_BLOCK_TINY = 1024,
+    LOOP_SPARE = 4,             /* blocks of each size kept for reuse */
     LOOP_CROWD = 16,            /* blocks on loan from which reads and blocks get smaller, */
     LOOP_READ_CROWD = 32 * 1024 /* so that many slow connections do not add up */
 };
@@ -28,7 +31,7 @@ enum {
 struct block {
     struct block *next;
     unsigned references;
-    size_t size; /* LOOP_BLOCK or LOOP_BLOCK_SMALL */
+    size_t size; /* LOOP_BLOCK, LOOP_BLOCK_SMALL or LOOP_BLOCK_TINY */
     /* Aligned: the kernel copies from and to there faster. */
     alignas(64) uint8_t octets[];
 };
@@ -40,7 +43,7 @@ struct spare {
 
 struct loop {
     uv_loop_t uv;
-    struct spare spare, spare_small;
+    struct spare spare, spare_small, spare_tiny;
     unsigned lent;
     uint8_t *read; /* LOOP_READ octets, aligned like a block's */
 };

@@ -44,8 +44,8 @@ struct net {
     struct loop *loop;
     const struct usi_crypto *crypto;
     struct usi_keyring *ring;
-    struct usi_settings settings;
-    unsigned loops; /* that share what this process may use, this one included */
+    struct usi_settings settings; /* a witness's subject is the struct link */
+    unsigned loops;               /* that share what this process may use, this one included */
     uint64_t handshake_ms, idle_ms, drain_ms;
     const struct judge *judge; /* identity mode: who decides; NULL: everybody is refused */
     uint64_t ask_ms;           /* how long a user may take; 0: for ever */

@@ -5,7 +5,7 @@
 void reader_init(struct reader *r, struct loop *loop, const struct reader_handler *handler,
                  void *owner)
 {
-    *r = (struct reader){.loop = loop, .fd = -1, .handler = handler, .owner = owner};
+    *r = (struct reader){.loop = loop, .handler = handler, .owner = owner};
 }
 
 void reader_from_stream(struct reader *r, uv_stream_t *stream)
@@ -13,10 +13,10 @@ void reader_from_stream(struct reader *r, uv_stream_t *stream)
     r->stream = stream;
 }
 
-void reader_from_file(struct reader *r, int fd, uv_fs_t *fs)
+void reader_from_file(struct reader *r, int fd, struct reader_file *file)
 {
-    r->fd = fd;
-    r->fs = fs;
+    *file = (struct reader_file){.fd = fd};
+    r->file = file;
 }
 
 void reader_hand_over(struct reader *r, const struct reader_handler *handler, void *owner)
@@ -28,6 +28,11 @@ void reader_hand_over(struct reader *r, const struct reader_handler *handler, vo
 bool reader_over(const struct reader *r)
 {
     return r->over;
+}
+
+bool reader_filling(const struct reader *r)
+{
+    return r->file != NULL && r->file->filling;
 }
 
 static void tell_end(struct reader *r, int error)
@@ -70,22 +75,24 @@ static void fill(struct reader *r);
 /* Hands over what is ahead, as far as there is room, and keeps one read going behind it. */
 static void pump(struct reader *r)
 {
-    if (r->pumping)
+    struct reader_file *f = r->file;
+
+    if (f->pumping)
         return;
-    r->pumping = true;
+    f->pumping = true;
     while (r->running) {
-        struct ahead *first = &r->ahead[0];
+        struct ahead *first = &f->ahead[0];
         if (first->size == 0) {
-            if (r->filling)
+            if (f->filling)
                 break;
-            if (r->end != 0) {
-                tell_end(r, r->end < 0 ? r->end : 0);
+            if (f->end != 0) {
+                tell_end(r, f->end < 0 ? f->end : 0);
                 break;
             }
             fill(r);
             continue;
         }
-        if (!r->filling && r->end == 0)
+        if (!f->filling && f->end == 0)
             fill(r);
         size_t room = r->handler->room(r->owner);
         if (room == 0) {
@@ -100,61 +107,63 @@ static void pump(struct reader *r)
         if (first->size == 0) {
             block_release(r->loop, first->block);
             *first = (struct ahead){0};
-            if (!r->filling) {
-                r->ahead[0] = r->ahead[1];
-                r->ahead[1] = (struct ahead){0};
+            if (!f->filling) {
+                f->ahead[0] = f->ahead[1];
+                f->ahead[1] = (struct ahead){0};
             }
         }
     }
-    r->pumping = false;
+    f->pumping = false;
 }
 
 static void on_filled(uv_fs_t *request)
 {
     struct reader *r = request->data;
+    struct reader_file *f = r->file;
     ssize_t size = request->result;
 
     uv_fs_req_cleanup(request);
-    r->filling = false;
+    f->filling = false;
     if (r->over) { /* closed meanwhile */
         r->handler->ended(r->owner, 0);
         return;
     }
     if (size > 0) {
-        r->ahead[1].size = (size_t)size;
+        f->ahead[1].size = (size_t)size;
     } else {
-        block_release(r->loop, r->ahead[1].block);
-        r->ahead[1] = (struct ahead){0};
-        r->end = size == 0 ? 1 : (int)size;
+        block_release(r->loop, f->ahead[1].block);
+        f->ahead[1] = (struct ahead){0};
+        f->end = size == 0 ? 1 : (int)size;
     }
-    if (r->ahead[0].size == 0) {
-        r->ahead[0] = r->ahead[1];
-        r->ahead[1] = (struct ahead){0};
+    if (f->ahead[0].size == 0) {
+        f->ahead[0] = f->ahead[1];
+        f->ahead[1] = (struct ahead){0};
     }
     pump(r);
 }
 
 static void fill(struct reader *r)
 {
-    struct ahead *next = &r->ahead[1];
+    struct reader_file *f = r->file;
+    struct ahead *next = &f->ahead[1];
 
     if (next->block != NULL) /* read already, and waiting behind the first */
         return;
     next->block = block_get(r->loop, LOOP_READ);
     if (next->block == NULL) {
-        r->end = UV_ENOMEM;
+        f->end = UV_ENOMEM;
         return;
     }
     uv_buf_t buf = uv_buf_init((char *)next->block->octets, LOOP_READ);
-    r->fs->data = r;
-    int result = uv_fs_read(&r->loop->uv, r->fs, r->fd, &buf, 1, -1, on_filled);
+    f->fs.data = r;
+    int result = uv_fs_read(&r->loop->uv, &f->fs, f->fd, &buf, 1, -1, on_filled);
     if (result < 0) {
         block_release(r->loop, next->block);
         *next = (struct ahead){0};
-        r->end = result;
+        f->end = result;
         return;
     }
-    r->filling = true;
+    f->filling = true;
 }
 
 /* ---- both ---- */
@@ -171,7 +180,7 @@ void reader_start(struct reader *r)
             tell_end(r, result);
         return;
     }
-    if (r->fd < 0)
+    if (r->file == NULL)
         return;
     r->running = true;
     pump(r);
@@ -191,11 +200,13 @@ bool reader_close(struct reader *r)
     reader_stop(r);
     r->over = true;
     r->stream = NULL;
-    if (r->filling)
+    if (r->file == NULL)
+        return true;
+    if (r->file->filling)
         return false;
     for (int i = 0; i < 2; i++) {
-        block_release(r->loop, r->ahead[i].block);
-        r->ahead[i] = (struct ahead){0};
+        block_release(r->loop, r->file->ahead[i].block);
+        r->file->ahead[i] = (struct ahead){0};
     }
     return true;
 }

@@ -25,26 +25,30 @@ struct ahead {
     size_t at, size;
 };
 
-struct reader {
-    struct loop *loop;
-    uv_stream_t *stream; /* NULL: a file, or nothing yet */
-    int fd;              /* -1 unless a file */
-    bool running, over;
-    const struct reader_handler *handler;
-    void *owner;
-    /* a file only */
+/* What only a file's reader has. */
+struct reader_file {
+    int fd;
+    int end;               /* 1: at its end; negative: failed; told once what is ahead is used up */
     struct ahead ahead[2]; /* ahead[0] is used first */
     bool filling;          /* ahead[1] is being filled */
     bool pumping;
-    int end; /* 1: at its end; negative: failed; told once what is ahead is used up */
-    uv_fs_t *fs;
+    uv_fs_t fs;
+};
+
+struct reader {
+    struct loop *loop;
+    uv_stream_t *stream;      /* NULL: a file, or nothing yet */
+    struct reader_file *file; /* NULL unless a file */
+    const struct reader_handler *handler;
+    void *owner;
+    bool running, over;
 };
 
 void reader_init(struct reader *r, struct loop *loop, const struct reader_handler *handler,
                  void *owner);
 void reader_from_stream(struct reader *r, uv_stream_t *stream);
-/* fs is the caller's, and lives as long as the reader. */
-void reader_from_file(struct reader *r, int fd, uv_fs_t *fs);
+/* file is the caller's, which need not set it, and lives as long as the reader. */
+void reader_from_file(struct reader *r, int fd, struct reader_file *file);
 
 /* Changes who is told; what was read ahead is kept for them. */
 void reader_hand_over(struct reader *r, const struct reader_handler *handler, void *owner);
@@ -55,6 +59,9 @@ void reader_stop(struct reader *r);
 
 /* The end has been told. */
 bool reader_over(const struct reader *r);
+
+/* Is a file's read in flight? */
+bool reader_filling(const struct reader *r);
 
 /* Stops for good and frees. False: a file's read is still in flight; `r` must live until `ended` is
  * called once more, and then be closed again. */

@@ -1,10 +1,12 @@
 #include "net/relay.h"
 
+#include "text/text.h"
+
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct relay {
-    const struct net *net;
     struct link *link;
     struct local *local;
     struct relay_options options;
@@ -20,7 +22,7 @@ struct relay {
     uint64_t sent, received;
 
     enum relay_result result; /* what `over` will be told when the link has closed */
-    char text[192];
+    char *text;               /* with it: why we gave up; NULL: we did not, or lack memory */
 };
 
 static void link_closed(void *owner, const struct link_end *end);
@@ -36,32 +38,51 @@ static void finish_if_done(struct relay *r)
     r->finished = true;
     local_disown(r->local);
     r->over(r->owner, RELAY_DONE, "");
+    free(r->text);
     free(r);
 }
 
 /* The local end has failed: the peer is told, then the link closes, then `over` is. */
-static void give_up(struct relay *r, enum usi_reason reason, enum relay_result result)
+static void give_up(struct relay *r, enum usi_reason reason, const char *why)
 {
     if (r->result != RELAY_CUT)
         return; /* the first cause counts */
-    r->result = result;
+    r->result = RELAY_LOCAL;
+    r->text = strdup(why);
     reader_stop(local_reader(r->local));
     link_abort(r->link, reason);
 }
 
-static void local_failed(struct relay *r, const char *what, const char *name, int error)
+static void cannot_read(struct relay *r, int error)
 {
-    if (r->result != RELAY_CUT)
-        return;
-    (void)snprintf(r->text, sizeof r->text, "%s %s: %s", what, name, uv_strerror(error));
-    give_up(r, USI_REASON_LOCAL_IO, RELAY_LOCAL);
+    char why[LINK_END_TEXT];
+
+    (void)snprintf(why, sizeof why, text("cannot read from %s: %s"), local_input_name(r->local),
+                   text(uv_strerror(error)));
+    give_up(r, USI_REASON_LOCAL_IO, why);
 }
 
-void relay_abort(struct relay *r, enum usi_reason reason, const char *text)
+static void cannot_write(struct relay *r, int error)
 {
-    if (r->result == RELAY_CUT)
-        (void)snprintf(r->text, sizeof r->text, "%s", text);
-    give_up(r, reason, RELAY_LOCAL);
+    char why[LINK_END_TEXT];
+
+    (void)snprintf(why, sizeof why, text("cannot write to %s: %s"), local_output_name(r->local),
+                   text(uv_strerror(error)));
+    give_up(r, USI_REASON_LOCAL_IO, why);
+}
+
+static void cannot_finish(struct relay *r, int error)
+{
+    char why[LINK_END_TEXT];
+
+    (void)snprintf(why, sizeof why, text("cannot finish %s: %s"), local_output_name(r->local),
+                   text(uv_strerror(error)));
+    give_up(r, USI_REASON_LOCAL_IO, why);
+}
+
+void relay_abort(struct relay *r, enum usi_reason reason, const char *why)
+{
+    give_up(r, reason, why);
 }
 
 static bool given_up(const struct relay *r)
@@ -112,7 +133,7 @@ static void reader_ended(void *owner, int error)
     struct relay *r = owner;
 
     if (error != 0) {
-        local_failed(r, "cannot read from", local_input_name(r->local), error);
+        cannot_read(r, error);
         return;
     }
     call_end(r);
@@ -141,8 +162,7 @@ void relay_go(struct relay *r)
     if (r->options.recv_only)
         call_end(r);
     if (writer_flush(local_writer(r->local)) != 0)
-        local_failed(r, "cannot write to", local_output_name(r->local),
-                     local_writer(r->local)->error);
+        cannot_write(r, local_writer(r->local)->error);
     end_output_if_done(r);
     if (writer_full(local_writer(r->local)))
         link_pause(r->link);
@@ -161,14 +181,13 @@ static void take_data(void *owner, struct block *block, const uint8_t *at, size_
     if (given_up(r))
         return;
     if (r->options.send_only) {
-        (void)snprintf(r->text, sizeof r->text, "the peer sent data, and --send-only takes none");
-        give_up(r, USI_REASON_NOT_WANTED, RELAY_LOCAL);
+        give_up(r, USI_REASON_NOT_WANTED, text("the peer sent data, and --send-only takes none"));
         return;
     }
     r->received += size;
     int result = writer_put(local_writer(r->local), block, at, size);
     if (result != 0)
-        local_failed(r, "cannot write to", local_output_name(r->local), result);
+        cannot_write(r, result);
 }
 
 /* Everything the peer sent is out: its end of file too. */
@@ -179,7 +198,7 @@ static void end_output_if_done(struct relay *r)
     r->output_ended = true;
     int result = local_end_output(r->local, r->options.keep_output);
     if (result != 0)
-        local_failed(r, "cannot finish", local_output_name(r->local), result);
+        cannot_finish(r, result);
 }
 
 static void flush_output(struct relay *r)
@@ -190,7 +209,7 @@ static void flush_output(struct relay *r)
         return;
     int result = writer_flush(writer);
     if (result != 0) {
-        local_failed(r, "cannot write to", local_output_name(r->local), result);
+        cannot_write(r, result);
         return;
     }
     end_output_if_done(r);
@@ -211,7 +230,7 @@ static void output_changed(void *owner)
     if (given_up(r))
         return;
     if (writer->error != 0) {
-        local_failed(r, "cannot write to", local_output_name(r->local), writer->error);
+        cannot_write(r, writer->error);
         return;
     }
     end_output_if_done(r);
@@ -273,31 +292,32 @@ static const struct link_handler link_handler = {
 static void link_closed(void *owner, const struct link_end *end)
 {
     struct relay *r = owner;
-    char text[192];
+    char line[LINK_END_TEXT];
+    const char *why = r->text != NULL ? r->text : text("the local end failed, and memory too");
     enum relay_result result = r->result;
 
     local_disown(r->local);
     if (!given_up(r)) {
-        link_end_text(end, text, sizeof text);
-        (void)snprintf(r->text, sizeof r->text, "%s", text);
+        link_end_text(end, line, sizeof line);
+        why = line;
         result = end->cause == LINK_ABORTED   ? RELAY_FAR
                  : end->cause == LINK_REFUSED ? RELAY_REFUSED
                                               : RELAY_CUT;
     }
-    r->over(r->owner, result, r->text);
+    r->over(r->owner, result, why);
+    free(r->text);
     free(r);
 }
 
 /* ---- beginning ---- */
 
-struct relay *relay_new(const struct net *net, struct link *link, struct local *local,
-                        const struct relay_options *options, relay_over *over, void *owner)
+struct relay *relay_new(struct link *link, struct local *local, const struct relay_options *options,
+                        relay_over *over, void *owner)
 {
     struct relay *r = calloc(1, sizeof *r);
 
     if (r == NULL)
         return NULL;
-    r->net = net;
     r->link = link;
     r->local = local;
     r->options = *options;

@@ -31,8 +31,8 @@ typedef void relay_over(void *owner, enum relay_result result, const char *text)
 /* Takes link's handler over; the stream must be open (or about to be: link_flush was not called
  * yet). The local end may get its socket later, by local_attach and relay_go. NULL when out of
  * memory. */
-struct relay *relay_new(const struct net *net, struct link *link, struct local *local,
-                        const struct relay_options *options, relay_over *over, void *owner);
+struct relay *relay_new(struct link *link, struct local *local, const struct relay_options *options,
+                        relay_over *over, void *owner);
 
 /* Starts reading the local end. */
 void relay_go(struct relay *relay);

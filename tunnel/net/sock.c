@@ -108,6 +108,24 @@ int sock_end_error(const uv_stream_t *stream, ssize_t error)
     return -pending;
 }
 
+static void on_shut(uv_shutdown_t *request, int status)
+{
+    (void)status; /* a peer that has gone is found out elsewhere */
+    free(request);
+}
+
+int sock_shut(uv_stream_t *stream)
+{
+    uv_shutdown_t *request = calloc(1, sizeof *request);
+
+    if (request == NULL)
+        return UV_ENOMEM;
+    int result = uv_shutdown(request, stream, on_shut);
+    if (result != 0)
+        free(request);
+    return result == UV_ENOTCONN ? 0 : result;
+}
+
 static void on_close(uv_handle_t *handle)
 {
     struct sock *sock = (struct sock *)handle; /* its first member; `data` is its user's */

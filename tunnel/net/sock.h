@@ -43,6 +43,10 @@ void sock_source(const struct sock *sock, char text[SOCK_TEXT]);
  * end. error is what libuv said: UV_EOF or an error; 0 for a true end. Any stream will do. */
 int sock_end_error(const uv_stream_t *stream, ssize_t error);
 
+/* End of file for the far side, once what was given to the stream is written. Any stream will do.
+ * 0 or a negative libuv error; a peer that has gone already is none. */
+int sock_shut(uv_stream_t *stream);
+
 /* Closes and frees; then calls closed(owner), if not NULL. Pending writes are cancelled: drain them
  * first. */
 void sock_close(struct sock *sock, void (*closed)(void *owner), void *owner);

@@ -1,7 +1,11 @@
 #include "net/writer.h"
 
 #include <stdlib.h>
-#include <string.h>
+
+struct writer_crowd {
+    struct segment queue[WRITER_SEGMENTS - 1];
+    uv_write_t write;
+};
 
 void writer_init(struct writer *w, struct loop *loop, void (*changed)(void *owner), void *owner)
 {
@@ -19,6 +23,19 @@ void writer_to_file(struct writer *w, int fd, uv_fs_t *fs)
     w->fs = fs;
 }
 
+static struct segment *segment(struct writer *w, unsigned i)
+{
+    return i == 0 ? &w->first : &w->crowd->queue[i - 1];
+}
+
+/* Makes room for a crowd; false when out of memory. */
+static bool have_crowd(struct writer *w)
+{
+    if (w->crowd == NULL)
+        w->crowd = malloc(sizeof *w->crowd);
+    return w->crowd != NULL;
+}
+
 bool writer_busy(const struct writer *w)
 {
     return w->count > 0;
@@ -31,12 +48,12 @@ bool writer_full(const struct writer *w)
 
 uint64_t writer_moved(const struct writer *w)
 {
-    uint64_t flying = 0;
+    uint64_t flying = w->first.size;
 
-    for (unsigned i = 0; i < w->flying; i++)
-        flying += w->queue[i].size;
     if (w->stream == NULL || w->flying == 0)
         return w->written;
+    for (unsigned i = 1; i < w->flying; i++)
+        flying += w->crowd->queue[i - 1].size;
     return w->written + flying - uv_stream_get_write_queue_size(w->stream);
 }
 
@@ -48,8 +65,12 @@ int writer_put(struct writer *w, struct block *block, const uint8_t *at, size_t 
         return 0;
     if (w->count == WRITER_SEGMENTS)
         return UV_ENOBUFS;
+    if (w->count > 0 && !have_crowd(w)) {
+        w->error = UV_ENOMEM; /* what follows would leave a gap */
+        return w->error;
+    }
     block_hold(block);
-    w->queue[w->count++] = (struct segment){block, at, size};
+    *segment(w, w->count++) = (struct segment){block, at, size};
     return 0;
 }
 
@@ -59,16 +80,17 @@ static void advance(struct writer *w, size_t size)
     unsigned gone = 0;
 
     w->written += size;
-    while (gone < w->count && size >= w->queue[gone].size) {
-        size -= w->queue[gone].size;
-        block_release(w->loop, w->queue[gone].block);
+    while (gone < w->count && size >= segment(w, gone)->size) {
+        size -= segment(w, gone)->size;
+        block_release(w->loop, segment(w, gone)->block);
         gone++;
     }
     w->count -= gone;
-    memmove(w->queue, w->queue + gone, w->count * sizeof w->queue[0]);
+    for (unsigned i = 0; gone > 0 && i < w->count; i++)
+        *segment(w, i) = *segment(w, i + gone);
     if (size > 0) {
-        w->queue[0].at += size;
-        w->queue[0].size -= size;
+        w->first.at += size;
+        w->first.size -= size;
     }
 }
 
@@ -77,11 +99,11 @@ void writer_drop(struct writer *w)
     unsigned kept = w->fd >= 0 ? w->flying : 0;
 
     for (unsigned i = kept; i < w->count; i++)
-        block_release(w->loop, w->queue[i].block);
+        block_release(w->loop, segment(w, i)->block);
     w->count = kept;
     if (w->flying == 0) {
-        free(w->write);
-        w->write = NULL;
+        free(w->crowd);
+        w->crowd = NULL;
     }
 }
 
@@ -94,10 +116,12 @@ static int fail(struct writer *w, int error)
     return w->error;
 }
 
-static unsigned gather(const struct writer *w, uv_buf_t bufs[WRITER_SEGMENTS])
+static unsigned gather(struct writer *w, uv_buf_t bufs[WRITER_SEGMENTS])
 {
-    for (unsigned i = 0; i < w->count; i++)
-        bufs[i] = uv_buf_init((char *)(uintptr_t)w->queue[i].at, (unsigned)w->queue[i].size);
+    for (unsigned i = 0; i < w->count; i++) {
+        const struct segment *s = segment(w, i);
+        bufs[i] = uv_buf_init((char *)(uintptr_t)s->at, (unsigned)s->size);
+    }
     return w->count;
 }
 
@@ -125,7 +149,7 @@ static void on_stream_written(uv_write_t *request, int status)
         return;
     }
     for (unsigned i = 0; i < w->flying; i++)
-        size += (ssize_t)w->queue[i].size;
+        size += (ssize_t)segment(w, i)->size;
     land(w, status < 0 ? status : size);
 }
 
@@ -163,10 +187,10 @@ static int flush_stream(struct writer *w)
     if (w->count == 0)
         return 0;
     unsigned n = gather(w, bufs);
-    if (w->write == NULL && (w->write = malloc(sizeof *w->write)) == NULL)
+    if (!have_crowd(w))
         return fail(w, UV_ENOMEM);
-    w->write->data = w;
-    result = uv_write(w->write, w->stream, bufs, n, on_stream_written);
+    w->crowd->write.data = w;
+    result = uv_write(&w->crowd->write, w->stream, bufs, n, on_stream_written);
     if (result < 0)
         return fail(w, result);
     w->flying = n;

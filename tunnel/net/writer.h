@@ -17,16 +17,20 @@ struct segment {
     size_t size;
 };
 
+struct writer_crowd;
+
 struct writer {
     struct loop *loop;
     uv_stream_t *stream; /* NULL: a file, or nowhere yet */
+    uv_fs_t *fs;         /* a file's, which most writers are not */
     int fd;              /* -1 unless a file */
     int error;           /* the first, a negative libuv error; nothing is written after it */
     unsigned count;      /* segments that wait, the first `flying` of them in the request */
     unsigned flying;
-    struct segment queue[WRITER_SEGMENTS];
-    uv_write_t *write; /* made when a stream first takes less than was put; most never do */
-    uv_fs_t *fs;      /* a file's, which most writers are not */
+    struct segment first;
+    /* The segments behind it, and a stream's request: made when the first of them is needed, which
+     * an idle connection never did. */
+    struct writer_crowd *crowd;
     uint64_t written; /* octets */
     /* Called from the loop when a request has come back: with writer_full false again, or an
      * error. */
@@ -41,7 +45,8 @@ void writer_to_stream(struct writer *w, uv_stream_t *stream);
 void writer_to_file(struct writer *w, int fd, uv_fs_t *fs);
 
 /* Adds octets that lie in block (a reference is taken) without writing them yet. UV_ENOBUFS when
- * the queue is full, which back-pressure makes impossible; an earlier error is returned again. */
+ * the queue is full, which back-pressure makes impossible; an earlier error is returned again, as
+ * UV_ENOMEM will be. */
 int writer_put(struct writer *w, struct block *block, const uint8_t *at, size_t size);
 
 /* Writes what was put, as far as it goes now. 0 or the writer's error; `changed` is never called
