@@ -142,10 +142,6 @@ class NotYet(Scenario):
     def test_words(self):
         keyed = ["--key-file", self.key]
         for words in (
-            ["chat", "listen"],
-            ["chat", "connect", "127.0.0.1"],
-            ["send", "connect", "127.0.0.1", "file"],
-            ["receive", "listen"],
             ["subscriber"],
             ["status"],
             ["reload"],
@@ -154,8 +150,6 @@ class NotYet(Scenario):
             ["connect", "127.0.0.1:1", "-L", "0:127.0.0.1:80"] + keyed,
             ["connect", "127.0.0.1:1", "-L", "127.0.0.1:0:127.0.0.1:80"] + keyed,
             ["connect", "127.0.0.1:1", "-L", "0/udp"] + keyed,
-            ["connect", "127.0.0.1:1", "--dev"] + keyed,
-            ["connect", "127.0.0.1:1", "--json"] + keyed,
             ["listen", "127.0.0.1:0", "--user", "nobody"] + keyed,
             ["keygen", "--no-sandbox"],
         ):

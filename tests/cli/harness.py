@@ -183,9 +183,11 @@ class Process:
 
 
 def clean_environment():
-    """The environment without what would change where the program finds keys and providers."""
-    dropped = ("USI_KEY_FILE", "OPENSSL_CONF", "OPENSSL_MODULES")
-    return {k: v for k, v in os.environ.items() if k not in dropped}
+    """The environment without what would change where the program finds keys and providers, and
+    with English messages."""
+    dropped = ("USI_KEYLOG", "USI_KEY_FILE", "OPENSSL_CONF", "OPENSSL_MODULES", "LANGUAGE")
+    kept = {k: v for k, v in os.environ.items() if k not in dropped}
+    return {**kept, "LC_ALL": "C"}
 
 
 class Server:

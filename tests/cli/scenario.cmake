@@ -1,5 +1,6 @@
-# usi_scenarios(PREFIX FOLDER [LABELS label...] [SMALL name...] [LONG name...]): a test for each NN-name.py.
-# SMALL ones are labelled for runs under valgrind (USI_WRAP); LONG ones run only with `ctest -C long`.
+# usi_scenarios(PREFIX FOLDER [LABELS label...] [SMALL name...] [ONCE name...] [LONG name...]): a test for each
+# NN-name.py. SMALL ones are labelled for runs under valgrind (USI_WRAP); ONCE ones are left out under sanitizers, because
+# their work is Python's; LONG ones run only with `ctest -C long`.
 find_package(Python3 3.11 QUIET COMPONENTS Interpreter)
 
 function(usi_scenarios prefix folder)
@@ -7,7 +8,7 @@ function(usi_scenarios prefix folder)
     message(STATUS "Python 3.11 was not found: the scenarios in ${folder} are not run")
     return()
   endif()
-  cmake_parse_arguments(of "" "" "LABELS;SMALL;LONG" ${ARGN})
+  cmake_parse_arguments(of "" "" "LABELS;SMALL;ONCE;LONG" ${ARGN})
   file(GLOB scripts CONFIGURE_DEPENDS ${folder}/[0-9][0-9]-*.py)
   foreach(script ${scripts})
     get_filename_component(name ${script} NAME_WE)
@@ -16,6 +17,8 @@ function(usi_scenarios prefix folder)
     set(limit 900)
     if(name IN_LIST of_SMALL)
       list(APPEND labels small)
+    elseif(name IN_LIST of_ONCE)
+      list(APPEND labels once)
     elseif(name IN_LIST of_LONG)
       list(APPEND labels long)
       set(when CONFIGURATIONS long)

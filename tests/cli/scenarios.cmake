@@ -2,4 +2,4 @@
 include(${CMAKE_CURRENT_LIST_DIR}/scenario.cmake)
 usi_scenarios(scenario ${CMAKE_CURRENT_LIST_DIR} LABELS scenario
   SMALL 18-small
-  LONG 90-long)
+  LONG 90-long 91-files-long)

@@ -254,27 +254,71 @@ START_TEST(values_where_they_belong)
 }
 END_TEST
 
+START_TEST(dev_has_a_value_or_none)
+{
+    take(OPTIONS_CONNECT, "--key-file k host");
+    ck_assert(!options.has_dev);
+    take(OPTIONS_CONNECT, "--key-file k --dev host");
+    ck_assert(options.has_dev);
+    ck_assert_str_eq(options.dev, "steps");
+    take(OPTIONS_LISTEN, "--key-file k --dev=secrets");
+    ck_assert_str_eq(options.dev, "secrets");
+    refuse(OPTIONS_LISTEN, "--key-file k --dev=", "--dev=secrets");
+    refuse(OPTIONS_KEYGEN, "--dev", "--dev");
+}
+END_TEST
+
+START_TEST(send_and_receive)
+{
+    const enum options_command send = OPTIONS_SEND | OPTIONS_CONNECT,
+                               serve = OPTIONS_SEND | OPTIONS_LISTEN,
+                               receive = OPTIONS_RECEIVE | OPTIONS_CONNECT,
+                               collect = OPTIONS_RECEIVE | OPTIONS_LISTEN;
+
+    ck_assert_int_eq(parse(send, "host -v a --key-file k b --json -- -c"), OPTIONS_OK);
+    ck_assert_int_eq(options.command, OPTIONS_CONNECT);
+    ck_assert_int_eq(options.word, OPTIONS_SEND);
+    ck_assert_str_eq(options.address.host, "host");
+    ck_assert_uint_eq(options.file_count, 3);
+    ck_assert_str_eq(options.files[0], "a");
+    ck_assert_str_eq(options.files[1], "b");
+    ck_assert_str_eq(options.files[2], "-c");
+    ck_assert(options.json);
+    ck_assert_int_eq(parse(serve, "7000 a --once --key-file k"), OPTIONS_OK);
+    ck_assert(options.once);
+    ck_assert_int_eq(parse(receive, "host --key-file -"), OPTIONS_OK);
+    ck_assert_str_eq(options.directory, ".");
+    ck_assert_int_eq(parse(collect, "7000 -kd in --yes --overwrite --key-file k"), OPTIONS_OK);
+    ck_assert_str_eq(options.directory, "in");
+    ck_assert(options.keep_open && options.yes && options.overwrite);
+    ck_assert_int_eq(parse(receive, "host --ask-timeout 5 --key-file k"), OPTIONS_OK);
+    content(messages);
+    refuse(send, "--key-file k", "an address");
+    refuse(send, "host --key-file k", "files or folders");
+    refuse(receive, "--key-file k", "an address");
+    refuse(receive, "host 7000 --key-file k", "too many");
+    refuse(receive, "host --key-file k --yes --ask-timeout 5", "nothing is asked");
+    refuse(send, "host a --once --key-file k", "an option of send listen");
+    refuse(send, "host a --yes --key-file k", "an option of receive");
+    refuse(receive, "host --key-file k -k", "an option of listen");
+    refuse(OPTIONS_CONNECT, "host --json --key-file k", "an option of send and receive");
+    refuse(OPTIONS_LISTEN, "--directory x --key-file k", "an option of receive");
+    refuse(serve, "7000 a --forward h:1 --key-file k", "an option of listen");
+    refuse(send, "host a --recv-only --key-file k", "an option of listen and connect");
+}
+END_TEST
+
 START_TEST(what_is_to_come_is_not_yet)
 {
     static const char *const lines[] = {
-        "-R 1",
-        "--remote 1",
-        "--dev",
-        "--dev=secrets",
-        "--json",
-        "--user u",
-        "--no-sandbox",
-        "-L 1:h:2 host",
-        "-L a:1:h:2 host",
-        "-L 1/udp host",
-        "-L unix:/a:h:1 host",
-        "-vR 5000:host:22",
+        "-R 1",          "--remote 1",          "--user u",
+        "--no-sandbox",  "-L 1:h:2 host",       "-L a:1:h:2 host",
+        "-L 1/udp host", "-L unix:/a:h:1 host", "-vR 5000:host:22",
     };
 
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         refuse(OPTIONS_CONNECT, lines[i], "not yet");
     refuse(OPTIONS_LISTEN, "--no-sandbox", "not yet");
-    refuse(OPTIONS_KEYGEN, "--json", "not yet");
 }
 END_TEST
 
@@ -870,6 +914,8 @@ int main(void)
     tcase_add_test(tests, words_and_options_in_any_order);
     tcase_add_test(tests, unknown_options_are_refused);
     tcase_add_test(tests, values_where_they_belong);
+    tcase_add_test(tests, dev_has_a_value_or_none);
+    tcase_add_test(tests, send_and_receive);
     tcase_add_test(tests, what_is_to_come_is_not_yet);
     tcase_add_test(tests, identity);
     tcase_add_test(tests, identity_refused);

@@ -1,5 +1,5 @@
 #include "cli/say.h"
-#include "cli/utf8.h"
+#include "text/utf8.h"
 
 #include <check.h>
 #include <errno.h>
@@ -56,6 +56,14 @@ START_TEST(control_characters_are_shown)
                     "2J\x9b"
                     "2J");
     assert_printed("usi-tunnel: \\xc2\\x9b2J\\x9b2J\n");
+}
+END_TEST
+
+START_TEST(what_reorders_or_hides_is_shown)
+{
+    capture();
+    say_error("%s", "photo\xe2\x80\xaegpj.sh \xe2\x80\x8b\xef\xbb\xbf");
+    assert_printed("usi-tunnel: photo\\xe2\\x80\\xaegpj.sh \\xe2\\x80\\x8b\\xef\\xbb\\xbf\n");
 }
 END_TEST
 
@@ -138,6 +146,7 @@ int main(void)
 
     tcase_add_test(tests, levels);
     tcase_add_test(tests, control_characters_are_shown);
+    tcase_add_test(tests, what_reorders_or_hides_is_shown);
     tcase_add_test(tests, text_stays_text);
     tcase_add_test(tests, long_lines_are_cut);
     tcase_add_test(tests, errno_stays);

@@ -8,6 +8,7 @@
 #include "cli/status.h"
 #include "cli/terminal.h"
 #include "net/stretch.h"
+#include "text/text.h"
 
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
@@ -42,7 +43,7 @@ static int add_key(struct credentials *c, struct key *key, const char *why)
     key_free(key);
     if (result == 0)
         return 0;
-    say_error("a key cannot be used: %s", usi_error_text(result));
+    say_error("a key cannot be used: %s", text(usi_error_text(result)));
     return STATUS_INTERNAL;
 }
 
@@ -109,9 +110,9 @@ static int ask_secret(struct credentials *c, const char *prompt, char *line, siz
     c->interrupted = result == TERMINAL_INTERRUPTED;
     (void)snprintf(c->unanswered, sizeof c->unanswered, "%s",
                    c->terminal == NULL          ? c->no_terminal
-                   : result == TERMINAL_TIMEOUT ? "no answer in time (--ask-timeout)"
-                   : result == TERMINAL_GONE    ? "the terminal is gone, or its input has ended"
-                                                : "interrupted");
+                   : result == TERMINAL_TIMEOUT ? text("no answer in time (--ask-timeout)")
+                   : result == TERMINAL_GONE ? text("the terminal is gone, or its input has ended")
+                                             : text("interrupted"));
     return -1;
 }
 
@@ -126,7 +127,7 @@ static int ask_passphrase(char *buffer, int size, int writes, void *data)
     if (size <= 0 || c->unanswered[0] != '\0') /* once is enough */
         return -1;
     identity_name(c->options->identity, name);
-    (void)snprintf(prompt, sizeof prompt, "Passphrase of %s: ", name);
+    (void)snprintf(prompt, sizeof prompt, text("Passphrase of %s: "), name);
     length = ask_secret(c, prompt, buffer, (size_t)size);
     if (length < 0)
         OPENSSL_cleanse(buffer, (size_t)size);
@@ -136,7 +137,8 @@ static int ask_passphrase(char *buffer, int size, int writes, void *data)
 static void open_terminal(struct credentials *c)
 {
     const struct options *o = c->options;
-    bool asks = o->has_identity || (o->password && o->command == OPTIONS_CONNECT);
+    bool asks = o->has_identity || (o->password && o->command == OPTIONS_CONNECT) ||
+                (o->word == OPTIONS_RECEIVE && !o->yes);
 
     if (asks)
         c->terminal = terminal_open(c->net->loop, c->no_terminal, sizeof c->no_terminal);
@@ -160,12 +162,12 @@ static int make_identity(struct credentials *c)
         int result = usi_identity_new(&c->identity, c->net->crypto,
                                       rsa ? USI_IDENTITY_RSA : USI_IDENTITY_ED25519);
         if (result != 0) {
-            say_error("no fresh key: %s", usi_error_text(result));
+            say_error("no fresh key: %s", text(usi_error_text(result)));
             return result == USI_ERR_ALGORITHM ? STATUS_USAGE : STATUS_INTERNAL;
         }
     } else if (identity_load(&c->identity, c->net->crypto, &source, why, sizeof why) != 0) {
         if (!c->interrupted)
-            say_error("%s%s%s", why, c->unanswered[0] != '\0' ? ": " : "", c->unanswered);
+            say_error(c->unanswered[0] != '\0' ? "%s: %s" : "%s", why, c->unanswered);
         return STATUS_USAGE;
     }
     usi_keyring_set_identity(c->net->ring, c->identity, c->options->accept_rsa);
@@ -214,7 +216,8 @@ static void on_accepted(void *owner)
 static int make_judge(struct credentials *c)
 {
     const struct options *o = c->options;
-    bool carries = !o->has_forward && o->local_count == 0 && !o->check && !o->recv_only;
+    bool carries = o->word == OPTIONS_PIPE && !o->has_forward && o->local_count == 0 && !o->check &&
+                   !o->recv_only;
     int status = name_peers(c);
 
     if (status != 0)
@@ -254,7 +257,7 @@ static void take_new_password(void *owner, enum terminal_result result, const ch
 {
     struct credentials *c = owner;
     struct password *password = NULL;
-    char why[160];
+    char why[240];
 
     if (result == TERMINAL_ANSWER) {
         password = password_of_text(line, why, sizeof why);
@@ -275,27 +278,28 @@ static void ask_new_password(void *owner)
     if (c->terminal == NULL || terminal_busy(c->terminal))
         stretch_give_up(c->stretch);
     else
-        terminal_ask(c->terminal, "Three tries of the password have failed. Password: ", false,
-                     c->options->ask_ms, take_new_password, c);
+        terminal_ask(c->terminal, text("Three tries of the password have failed. Password: "),
+                     false, c->options->ask_ms, take_new_password, c);
 }
 
 static int ask_password(struct credentials *c)
 {
     char *line = OPENSSL_secure_malloc(TERMINAL_LINE);
-    char why[192];
+    char why[320];
 
     if (line == NULL)
         return no_memory();
-    if (ask_secret(c, "Password: ", line, TERMINAL_LINE) < 0)
-        (void)snprintf(why, sizeof why, "no password: %s", c->unanswered);
+    if (ask_secret(c, text("Password: "), line, TERMINAL_LINE) < 0)
+        (void)snprintf(why, sizeof why, text("no password: %s"), c->unanswered);
     else
         c->password = password_of_text(line, why, sizeof why);
     OPENSSL_secure_clear_free(line, TERMINAL_LINE);
     if (c->password != NULL)
         return 0;
     if (!c->interrupted)
-        say_error("%s%s", why,
-                  c->terminal == NULL ? "; --password-file and --password-fd need none" : "");
+        say_error(c->terminal == NULL ? TEXT("%s; --password-file and --password-fd need none")
+                                      : "%s",
+                  why);
     return STATUS_USAGE;
 }
 
@@ -321,7 +325,7 @@ static int listen_with_password(struct credentials *c)
     const struct usi_tries given = {.burst = TRIES, .refill_ms = TRIES_REFILL_MS};
     bool code = c->password == NULL;
     uint8_t salt[USI_SALT], stretched[USI_STRETCHED];
-    char why[160];
+    char why[240];
     int result = USI_ERR_INTERNAL;
 
     if (code)
@@ -337,12 +341,13 @@ static int listen_with_password(struct credentials *c)
         result = usi_keyring_set_password(c->net->ring, salt, stretched, code ? &made_up : &given);
     OPENSSL_cleanse(stretched, sizeof stretched);
     if (result != 0) {
-        say_error("the password cannot be used: %s", usi_error_text(result));
+        say_error("the password cannot be used: %s", text(usi_error_text(result)));
         return STATUS_INTERNAL;
     }
     if (code)
         say_error("password: %s", c->password->text);
-    if (code && (c->options->has_forward || c->options->keep_open))
+    if (code &&
+        (c->options->has_forward || c->options->keep_open || c->options->word == OPTIONS_CHAT))
         say(c->level, "warning: this password is good for one channel; --password-file gives one "
                       "that stays");
     return 0;
@@ -399,6 +404,17 @@ void credentials_stop_asking(struct credentials *c, const char *why)
     }
     terminal_close(c->terminal);
     c->terminal = NULL;
+}
+
+struct terminal *credentials_terminal(const struct credentials *c)
+{
+    return c->terminal;
+}
+
+void credentials_watch(struct credentials *c, void (*asked)(void *owner, bool open), void *owner)
+{
+    if (c->terminal != NULL)
+        terminal_watch(c->terminal, asked, owner);
 }
 
 void credentials_close(struct credentials *c)

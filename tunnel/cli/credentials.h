@@ -53,6 +53,13 @@ int credentials_make(struct credentials *c);
 /* From now on nobody is asked, because of `why`, which must live on. */
 void credentials_stop_asking(struct credentials *c, const char *why);
 
+/* The terminal, for questions about what comes after the authentication; it may be busy. NULL:
+ * there is none, or none that this run asks on. */
+struct terminal *credentials_terminal(const struct credentials *c);
+
+/* Tells before and after each question on the terminal: see terminal_watch. */
+void credentials_watch(struct credentials *c, void (*asked)(void *owner, bool open), void *owner);
+
 /* Lets go of the terminal, before the loop is closed; twice is fine. Frees, behind that and before
  * the crypto and the library context. */
 void credentials_close(struct credentials *c);

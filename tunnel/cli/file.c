@@ -1,5 +1,7 @@
 #include "cli/file.h"
 
+#include "text/text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -53,14 +55,14 @@ static int read_whole(int fd, char *buffer, size_t size, struct file_facts *fact
     char more;
 
     if (fstat(fd, &status) < 0 || (length = read_all(fd, buffer, size)) < 0) {
-        snprintf(why, why_size, "cannot be read: %s", file_error_text(errno));
+        snprintf(why, why_size, text("cannot be read: %s"), file_error_text(errno));
         return -1;
     }
     facts->length = (size_t)length;
     facts->mode = status.st_mode & 07777u;
     facts->exposed = S_ISREG(status.st_mode) && (status.st_mode & 07) != 0;
     if (facts->length == size && read_all(fd, &more, 1) != 0) {
-        snprintf(why, why_size, "is longer than %zu octets", size);
+        snprintf(why, why_size, text("is longer than %zu octets"), size);
         return -1;
     }
     return 0;
@@ -73,7 +75,7 @@ int file_read(const char *path, char *buffer, size_t size, struct file_facts *fa
     int result;
 
     if (fd < 0) {
-        snprintf(why, why_size, "cannot be opened: %s", file_error_text(errno));
+        snprintf(why, why_size, text("cannot be opened: %s"), file_error_text(errno));
         return -1;
     }
     result = read_whole(fd, buffer, size, facts, why, why_size);
@@ -88,12 +90,12 @@ int file_read_text(const char *path, char *buffer, size_t size, struct file_fact
     if (file_read(path, buffer, size, facts, why, why_size) < 0)
         return -1;
     if (facts->length >= 3 && memcmp(buffer, "\xef\xbb\xbf", 3) == 0) {
-        snprintf(why, why_size, "begins with a byte order mark: save it without one");
+        snprintf(why, why_size, text("begins with a byte order mark: save it without one"));
         return -1;
     }
     const char *nul = memchr(buffer, '\0', facts->length);
     if (nul != NULL) {
-        snprintf(why, why_size, "is not plain text: line %zu holds a NUL octet",
+        snprintf(why, why_size, text("is not plain text: line %zu holds a NUL octet"),
                  line_of(buffer, nul));
         return -1;
     }
@@ -116,7 +118,5 @@ int file_write_all(int fd, const char *data, size_t length)
 
 const char *file_error_text(int error)
 {
-    const char *text = strerrordesc_np(error);
-
-    return text != NULL ? text : "unknown error";
+    return text_of_errno(error);
 }

@@ -1,6 +1,7 @@
 #include "cli/identity_file.h"
 
 #include "cli/file.h"
+#include "text/text.h"
 
 #include <ctype.h>
 #include <openssl/bio.h>
@@ -23,7 +24,7 @@
 
 enum { FILE_MAX = 32 << 10, OBJECTS_MAX = 64, SCHEME_MAX = 32, RSA_MIN = 2048, RSA_MAX = 4096 };
 
-#define HOW_TO_MAKE "\"usi-tunnel keygen --identity -o FILE\" makes one"
+static const char how_to_make[] = TEXT("\"usi-tunnel keygen --identity -o FILE\" makes one");
 
 /* ---- the passphrase ---- */
 
@@ -100,23 +101,27 @@ static void take_all(struct found *found, OSSL_STORE_CTX *store, const struct pa
 static bool judge(const struct found *found, const struct passphrase *p, char *why, size_t size)
 {
     if (p->given > 0 && p->length < 0)
-        (void)snprintf(why, size, "needs a passphrase or PIN, and none was given");
+        (void)snprintf(why, size, text("needs a passphrase or PIN, and none was given"));
     else if (found->spoiled && (found->keys == 0 || !p->token))
         (void)snprintf(why, size,
-                       "cannot be opened with that passphrase or PIN (or is encrypted "
-                       "in a way that no loaded provider knows): try again");
+                       text("cannot be opened with that passphrase or PIN (or is encrypted "
+                            "in a way that no loaded provider knows): try again"));
     else if (found->more)
-        (void)snprintf(why, size, "has more than %d objects: name one with a private key only",
+        (void)snprintf(why, size,
+                       text("has more than %d objects: name one with a private key only"),
                        OBJECTS_MAX);
     else if (found->keys > 1)
-        (void)snprintf(why, size, "has %u private keys: name one with one", found->keys);
+        (void)snprintf(why, size, text("has %u private keys: name one with one"), found->keys);
     else if (found->keys == 0 && (found->public || found->certificate))
-        (void)snprintf(why, size, "has a %s, but no private key: name the private key",
-                       found->public ? "public key" : "certificate");
+        (void)snprintf(why, size,
+                       found->public
+                           ? text("has a public key, but no private key: name the private key")
+                           : text("has a certificate, but no private key: name the private key"));
     else if (found->keys == 0)
-        (void)snprintf(why, size, "has no private key that can be read; " HOW_TO_MAKE);
+        (void)snprintf(why, size, text("has no private key that can be read; %s"),
+                       text(how_to_make));
     else if (found->key == NULL)
-        (void)snprintf(why, size, "cannot be used: out of memory");
+        (void)snprintf(why, size, text("cannot be used: out of memory"));
     else
         return true;
     return false;
@@ -141,26 +146,29 @@ static void explain(int error, const EVP_PKEY *key, char *why, size_t size)
 
     if (error != USI_ERR_KEY_KIND)
         (void)snprintf(
-            why, size, "has a key that does not sign: %s",
+            why, size, text("has a key that does not sign: %s"),
             EVP_PKEY_is_a(key, "RSA")
-                ? "its provider must do RSASSA-PSS with SHA-256, and the key allow it"
-                : "its halves do not belong together, or its provider does not allow it");
+                ? text("its provider must do RSASSA-PSS with SHA-256, and the key allow it")
+                : text("its halves do not belong together, or its provider does not allow it"));
     else if (!EVP_PKEY_is_a(key, "RSA"))
         (void)snprintf(why, size,
-                       "has a key of kind %.40s, which is not taken: Ed25519 and RSA "
-                       "are; " HOW_TO_MAKE,
-                       name != NULL ? name : "unknown");
+                       text("has a key of kind %.40s, which is not taken: Ed25519 and RSA are; %s"),
+                       name != NULL ? name : "?", text(how_to_make));
     else if (bits < RSA_MIN || bits > RSA_MAX)
         (void)snprintf(why, size,
-                       "has an RSA key of %d bits, which is too %s: %d to %d are "
-                       "taken; " HOW_TO_MAKE,
-                       bits, bits < RSA_MIN ? "short" : "long", RSA_MIN, RSA_MAX);
+                       bits < RSA_MIN ? text("has an RSA key of %d bits, which is too short: %d to "
+                                             "%d are taken; %s")
+                                      : text("has an RSA key of %d bits, which is too long: %d to "
+                                             "%d are taken; %s"),
+                       bits, RSA_MIN, RSA_MAX, text(how_to_make));
     else if (odd_exponent(key))
         (void)snprintf(why, size,
-                       "has an RSA key whose public exponent is not 65537, which is not "
-                       "taken; " HOW_TO_MAKE);
+                       text("has an RSA key whose public exponent is not 65537, which is not "
+                            "taken; %s"),
+                       text(how_to_make));
     else
-        (void)snprintf(why, size, "has a key that is not taken: Ed25519 and RSA are; " HOW_TO_MAKE);
+        (void)snprintf(why, size, text("has a key that is not taken: Ed25519 and RSA are; %s"),
+                       text(how_to_make));
 }
 
 /* Takes the key out of an open store, which it closes. */
@@ -196,16 +204,17 @@ static int from_file(struct usi_identity **out, const struct usi_crypto *crypto,
     int result = -1;
 
     if (octets == NULL) {
-        (void)snprintf(why, size, "cannot be read: out of secure memory");
+        (void)snprintf(why, size, text("cannot be read: out of secure memory"));
         return -1;
     }
     if (file_read(path, octets, FILE_MAX, &facts, why, size) < 0)
         goto done;
     if (facts.exposed) {
-        (void)snprintf(why, size,
-                       "can be read or written by others (mode %04o): chmod 600 it, and change the "
-                       "key if they could have seen it",
-                       facts.mode);
+        (void)snprintf(
+            why, size,
+            text("can be read or written by others (mode %04o): chmod 600 it, and change the "
+                 "key if they could have seen it"),
+            facts.mode);
         goto done;
     }
     bio = BIO_new_mem_buf(octets, (int)facts.length); /* reads in place */
@@ -213,9 +222,10 @@ static int from_file(struct usi_identity **out, const struct usi_crypto *crypto,
                                             NULL, NULL)
                         : NULL;
     if (store == NULL)
-        (void)snprintf(why, size,
-                       "cannot be read: no loaded provider reads files (does --propquery allow "
-                       "any?)");
+        (void)snprintf(
+            why, size,
+            text("cannot be read: no loaded provider reads files (does --propquery allow "
+                 "any?)"));
     else
         result = from_store(out, crypto, store, p, why, size);
 done:
@@ -274,8 +284,8 @@ static int from_uri(struct usi_identity **out, const struct usi_crypto *crypto,
     if (loader == NULL) {
         (void)snprintf(
             why, size,
-            "is no file, and no loaded provider reads \"%s:\": --provider NAME loads one "
-            "(such as pkcs11, or tpm2)",
+            text("is no file, and no loaded provider reads \"%s:\": --provider NAME loads one "
+                 "(such as pkcs11, or tpm2)"),
             scheme);
         return -1;
     }
@@ -284,12 +294,15 @@ static int from_uri(struct usi_identity **out, const struct usi_crypto *crypto,
     if (store != NULL)
         return from_store(out, crypto, store, p, why, size);
     if (p->given > 0 && p->length < 0)
-        (void)snprintf(why, size, "needs a passphrase or PIN, and none was given");
+        (void)snprintf(why, size, text("needs a passphrase or PIN, and none was given"));
     else
         (void)snprintf(why, size,
-                       "cannot be opened by the provider that reads \"%s:\": is it spelled right, "
-                       "is the token there%s?",
-                       scheme, p->given > 0 ? ", and is that its PIN" : "");
+                       p->given > 0
+                           ? text("cannot be opened by the provider that reads \"%s:\": is it "
+                                  "spelled right, is the token there, and is that its PIN?")
+                           : text("cannot be opened by the provider that reads \"%s:\": is it "
+                                  "spelled right, is the token there?"),
+                       scheme);
     return -1;
 }
 
@@ -316,17 +329,18 @@ int identity_load(struct usi_identity **out, const struct usi_crypto *crypto,
     struct passphrase p = {.source = source, .text = OPENSSL_secure_zalloc(PEM_BUFSIZE)};
     UI_METHOD *ui = UI_UTIL_wrap_read_pem_callback(give_passphrase, 0);
     const char *path = path_of(source->uri);
-    char reason[320] = "out of memory", name[IDENTITY_NAME];
+    char reason[480], name[IDENTITY_NAME];
     int result = -1;
 
     *out = NULL;
+    (void)snprintf(reason, sizeof reason, "%s", text("out of memory"));
     if (p.text == NULL || ui == NULL)
         goto done;
     if (path == NULL)
         result = from_uri(out, crypto, &p, ui, reason, sizeof reason);
     else if (strncmp(path, "//", 2) == 0 && path != source->uri)
         (void)snprintf(reason, sizeof reason,
-                       "names another machine: write file:///PATH, or the path alone");
+                       text("names another machine: write file:///PATH, or the path alone"));
     else
         result = from_file(out, crypto, path, &p, ui, reason, sizeof reason);
 done:
@@ -335,7 +349,7 @@ done:
     OPENSSL_secure_clear_free(p.text, PEM_BUFSIZE);
     if (result != 0) {
         identity_name(source->uri, name);
-        (void)snprintf(why, size, "identity \"%s\" %s", name, reason);
+        (void)snprintf(why, size, text("identity \"%s\" %s"), name, reason);
     }
     return result;
 }
@@ -372,16 +386,16 @@ enum key_write_result identity_generate(OSSL_LIB_CTX *libctx, enum usi_identity_
                         : EVP_PKEY_Q_keygen(libctx, NULL, "ED25519");
     BIO *bio = BIO_new(BIO_s_secmem());
     enum key_write_result result = KEY_NOT_MADE;
-    char *text = NULL;
+    char *pem = NULL;
     long length = 0;
 
     if (key == NULL || bio == NULL || fingerprint_of(libctx, key, fingerprint) != 0 ||
         PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) != 1 ||
-        (length = BIO_get_mem_data(bio, &text)) <= 0)
-        (void)snprintf(why, size, "libcrypto made no %s key: does --propquery allow any?",
+        (length = BIO_get_mem_data(bio, &pem)) <= 0)
+        (void)snprintf(why, size, text("libcrypto made no %s key: does --propquery allow any?"),
                        rsa ? "RSA" : "Ed25519");
     else
-        result = key_write_text(path, text, (size_t)length, why, size);
+        result = key_write_text(path, pem, (size_t)length, why, size);
     BIO_free(bio);
     EVP_PKEY_free(key);
     ERR_clear_error();

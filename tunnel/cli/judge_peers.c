@@ -1,6 +1,7 @@
 #include "cli/judge_peers.h"
 
 #include "net/link.h"
+#include "text/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,8 +69,10 @@ static void show(struct judge_peers *j, struct link *link, const struct usi_peer
     say(j->options.level, "fingerprint: %s", hex);
     say(j->options.level, "in words: %s", words);
     peers_hex(peer->key, hex);
-    say_more(j->options.level, "%s: identity fingerprint: sha256:%s (%s of %u bits, %s)",
-             link_peer(link), hex, kind_of(peer), peer->bits, peer->kept ? "kept" : "fresh");
+    say_more(j->options.level,
+             peer->kept ? TEXT("%s: identity fingerprint: sha256:%s (%s of %u bits, kept)")
+                        : TEXT("%s: identity fingerprint: sha256:%s (%s of %u bits, fresh)"),
+             link_peer(link), hex, kind_of(peer), peer->bits);
 }
 
 /* ---- answers ---- */
@@ -83,7 +86,7 @@ static void take_in(struct judge_peers *j, struct link *link)
     if (j->options.accepted != NULL)
         j->options.accepted(j->options.owner);
     if (j->options.one_use && j->asking) { /* what is typed now is data */
-        terminal_cancel(j->options.terminal, "the terminal carries data from here on");
+        terminal_cancel(j->options.terminal, text("the terminal carries data from here on"));
         j->asking = false;
         ask_next(j);
     }
@@ -106,9 +109,12 @@ static void refuse_stranger(const struct judge_peers *j, struct link *link,
         say_error("if it is the one you want: --fingerprint %s, or that line in a file for --trust",
                   hex);
     else
-        say_error("its key (sha256:%s) is made for this run: only a user at a terminal can compare "
-                  "it%s",
-                  hex, j->options.place.address != NULL ? "" : "; --anyone takes everybody");
+        say_error(j->options.place.address != NULL
+                      ? TEXT("its key (sha256:%s) is made for this run: only a user at a terminal "
+                             "can compare it")
+                      : TEXT("its key (sha256:%s) is made for this run: only a user at a terminal "
+                             "can compare it; --anyone takes everybody"),
+                  hex);
     link_refuse(link, LINK_UNWANTED);
 }
 
@@ -120,8 +126,10 @@ static void refuse_changed(const struct judge_peers *j, struct link *link,
 
     peers_hex(peer->key, hex);
     say_error("THE KEY OF %s HAS CHANGED: somebody may be in the middle", link_peer(link));
-    say_error("it shows the %s key sha256:%s; the one it had is in line %zu of %s",
-              peer->kept ? "kept" : "fresh", hex, line, file);
+    say_error(peer->kept
+                  ? TEXT("it shows the kept key sha256:%s; the one it had is in line %zu of %s")
+                  : TEXT("it shows the fresh key sha256:%s; the one it had is in line %zu of %s"),
+              hex, line, file);
     say_error("if its user confirms the new key, remove that line; else do not go on");
     link_refuse(link, LINK_UNWANTED);
 }
@@ -150,13 +158,13 @@ static bool question_first(const struct judge_peers *j, struct link *link,
 /* Refuses or accepts where the password question or the options settle it: true. */
 static bool settled(struct judge_peers *j, struct link *link, const struct usi_peer *peer)
 {
-    char hex[PEERS_HEX + 1], why[160];
+    char hex[PEERS_HEX + 1], why[240];
     int answer = link_answer(link);
 
     if (answer > 0) {
-        refuse(link, answer == 1 ? "IT DOES NOT KNOW THE PASSWORD: somebody may be in the middle"
-                                 : "it has no password, or allows no more tries: it proves "
-                                   "nothing");
+        refuse(link, answer == 1
+                         ? text("IT DOES NOT KNOW THE PASSWORD: somebody may be in the middle")
+                         : text("it has no password, or allows no more tries: it proves nothing"));
         return true;
     }
     if (answer == 0 && !peers_list_has(j->knowing, peer->key)) {
@@ -166,7 +174,8 @@ static bool settled(struct judge_peers *j, struct link *link, const struct usi_p
     if (j->options.named != NULL && !peers_list_has(j->options.named, peer->key)) {
         peers_hex(peer->key, hex);
         (void)snprintf(why, sizeof why,
-                       "its key is sha256:%s, which neither --fingerprint nor --trust names", hex);
+                       text("its key is sha256:%s, which neither --fingerprint nor --trust names"),
+                       hex);
         refuse(link, why);
         return true;
     }
@@ -215,9 +224,9 @@ static const char *nobody_to_ask(const struct judge_peers *j)
     if (j->options.terminal == NULL)
         return j->options.no_terminal;
     if (j->options.one_use && j->any)
-        return "the terminal carries the data of another peer";
+        return text("the terminal carries the data of another peer");
     if (terminal_busy(j->options.terminal) && !j->asking)
-        return "the terminal is busy with another question";
+        return text("the terminal is busy with another question");
     return NULL;
 }
 
@@ -293,13 +302,15 @@ static void on_answer(void *owner, enum terminal_result result, const char *line
 
     if (result == TERMINAL_ANSWER && (is_word(line, "yes") || is_word(line, "oui"))) {
         take_yes(j);
-    } else if (result == TERMINAL_ANSWER && !is_word(line, "no") && ++j->words < WORDS_MAX) {
-        ask_again(j, "Please type yes or no: ");
+    } else if (result == TERMINAL_ANSWER && !is_word(line, "no") && !is_word(line, "non") &&
+               ++j->words < WORDS_MAX) {
+        ask_again(j, text("Please type yes or no: "));
     } else {
         say_error("the peer is refused: %s",
-                  result == TERMINAL_TIMEOUT  ? "no answer in time (--ask-timeout)"
-                  : result == TERMINAL_ANSWER ? "its fingerprint was not accepted"
-                                              : "the terminal is gone, or its input has ended");
+                  result == TERMINAL_TIMEOUT ? text("no answer in time (--ask-timeout)")
+                  : result == TERMINAL_ANSWER
+                      ? text("its fingerprint was not accepted")
+                      : text("the terminal is gone, or its input has ended"));
         answer_all(j, false, LINK_UNWANTED);
     }
 }
@@ -318,11 +329,11 @@ static void ask(struct judge_peers *j, struct link *link, const struct usi_peer 
     if (!seen) {
         peers_hex(peer->fingerprint, hex);
         usi_words(peer->fingerprint, words);
-        n = snprintf(prompt, sizeof prompt, "fingerprint: %s\nin words: %s\n", hex, words);
+        n = snprintf(prompt, sizeof prompt, text("fingerprint: %s\nin words: %s\n"), hex, words);
     }
     if (n >= 0 && (size_t)n < sizeof prompt)
         (void)snprintf(prompt + n, sizeof prompt - (size_t)n,
-                       "%s: Is this the fingerprint that the other side shows? (yes/no) ",
+                       text("%s: Is this the fingerprint that the other side shows? (yes/no) "),
                        link_peer(link));
     ask_again(j, prompt);
 }
@@ -377,7 +388,7 @@ static void queue(struct judge_peers *j, struct link *link, const struct usi_pee
     if (has_room(j, peer->key))
         w = calloc(1, sizeof *w);
     if (w == NULL) {
-        refuse(link, "too many peers wait for an answer already");
+        refuse(link, text("too many peers wait for an answer already"));
         return;
     }
     w->link = link;
@@ -431,7 +442,7 @@ static void on_forget(void *owner, struct link *link)
         others = others || memcmp(w->key, key, sizeof key) == 0;
     if (others)
         return;
-    terminal_cancel(j->options.terminal, "the peer has gone");
+    terminal_cancel(j->options.terminal, text("the peer has gone"));
     j->asking = false;
     ask_next(j);
 }

@@ -6,6 +6,7 @@
 #include "cli/options.h"
 #include "cli/say.h"
 #include "cli/status.h"
+#include "text/text.h"
 
 #include <openssl/evp.h>
 #include <string.h>
@@ -43,7 +44,7 @@ static int make_key(const struct options *options, OSSL_LIB_CTX *context)
 
     key = key_generate(context, options->keygen_bits, why, sizeof why);
     if (key == NULL) {
-        say_error("%s%s", why, options->propquery != NULL ? "; does --propquery allow any?" : "");
+        say_error(options->propquery != NULL ? TEXT("%s; does --propquery allow any?") : "%s", why);
         return options->propquery != NULL ? STATUS_USAGE : STATUS_INTERNAL;
     }
     result = key_write_file(key, options->output, why, sizeof why);

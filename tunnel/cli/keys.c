@@ -1,6 +1,7 @@
 #include "cli/keys.h"
 
 #include "cli/file.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +16,8 @@
 
 enum { FILE_MAX = 4096, HEX_MAX = 2 * KEY_MAX };
 
-#define KEY_FORMS                                                                                  \
-    "a key is 32, 48 or 64 hex digits, or 24, 32 or 44 characters of base64 with its padding"
+static const char key_forms[] =
+    TEXT("a key is 32, 48 or 64 hex digits, or 24, 32 or 44 characters of base64 with its padding");
 
 /* --- Digits, without a branch or a table look-up that depends on them ------------------------- */
 
@@ -138,36 +139,37 @@ static size_t base64_octets(size_t length)
     return length == 24 ? 16 : length == 32 ? 24 : length == 44 ? 32 : 0;
 }
 
-struct key *key_parse(const char *text, size_t length, char *why, size_t size)
+struct key *key_parse(const char *digits, size_t length, char *why, size_t size)
 {
     struct key *key = OPENSSL_secure_zalloc(sizeof *key);
     bool hex, base64;
 
     if (key == NULL) {
-        snprintf(why, size, "out of secure memory");
+        snprintf(why, size, text("out of secure memory"));
         return NULL;
     }
-    trim(&text, &length);
-    hex = strip_prefix(&text, &length, "hex:");
-    base64 = !hex && strip_prefix(&text, &length, "base64:");
-    if (!base64 && hex_octets(length) > 0 && decode_hex(key->octets, hex_octets(length), text)) {
+    trim(&digits, &length);
+    hex = strip_prefix(&digits, &length, "hex:");
+    base64 = !hex && strip_prefix(&digits, &length, "base64:");
+    if (!base64 && hex_octets(length) > 0 && decode_hex(key->octets, hex_octets(length), digits)) {
         key->size = hex_octets(length);
         return key;
     }
     if (!hex && base64_octets(length) > 0 &&
-        decode_base64(key->octets, base64_octets(length), text)) {
+        decode_base64(key->octets, base64_octets(length), digits)) {
         key->size = base64_octets(length);
         return key;
     }
     if (length == 0)
-        snprintf(why, size, "there is no key text: " KEY_FORMS);
+        snprintf(why, size, text("there is no key text: %s"), text(key_forms));
     else if (hex)
-        snprintf(why, size, "%zu characters that are not the hex digits of a key: " KEY_FORMS,
-                 length);
+        snprintf(why, size, text("%zu characters that are not the hex digits of a key: %s"), length,
+                 text(key_forms));
     else if (base64)
-        snprintf(why, size, "%zu characters that are not the base64 of a key: " KEY_FORMS, length);
+        snprintf(why, size, text("%zu characters that are not the base64 of a key: %s"), length,
+                 text(key_forms));
     else
-        snprintf(why, size, "%zu characters that are not a key: " KEY_FORMS, length);
+        snprintf(why, size, text("%zu characters that are not a key: %s"), length, text(key_forms));
     key_free(key);
     return NULL;
 }
@@ -176,22 +178,22 @@ struct key *key_parse(const char *text, size_t length, char *why, size_t size)
 
 /* Finds the one line of key text, and says in `why` what is wrong with the file if there
  * is none. */
-static struct key *parse_file(const char *text, size_t length, char *why, size_t size)
+static struct key *parse_file(const char *at, size_t length, char *why, size_t size)
 {
-    const char *end = text + length, *key = NULL;
+    const char *end = at + length, *key = NULL;
     size_t key_length = 0, key_line = 0, line = 1;
 
-    for (const char *next; text < end; text = next, line++) {
-        const char *newline = memchr(text, '\n', (size_t)(end - text));
-        const char *start = text;
-        size_t width = (size_t)((newline != NULL ? newline : end) - text);
+    for (const char *next; at < end; at = next, line++) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        const char *start = at;
+        size_t width = (size_t)((newline != NULL ? newline : end) - at);
 
         next = newline != NULL ? newline + 1 : end;
         trim(&start, &width);
         if (width == 0 || start[0] == '#')
             continue;
         if (key != NULL) {
-            snprintf(why, size, "has text after the key, in line %zu: one key a file", line);
+            snprintf(why, size, text("has text after the key, in line %zu: one key a file"), line);
             return NULL;
         }
         key = start;
@@ -199,41 +201,42 @@ static struct key *parse_file(const char *text, size_t length, char *why, size_t
         key_line = line;
     }
     if (key == NULL) {
-        snprintf(why, size, "has no line of key text: " KEY_FORMS);
+        snprintf(why, size, text("has no line of key text: %s"), text(key_forms));
         return NULL;
     }
-    char reason[256];
+    char reason[400];
     struct key *parsed = key_parse(key, key_length, reason, sizeof reason);
     if (parsed == NULL)
-        snprintf(why, size, "has no key in line %zu: %s", key_line, reason);
+        snprintf(why, size, text("has no key in line %zu: %s"), key_line, reason);
     return parsed;
 }
 
 struct key *key_read_file(const char *path, char *why, size_t size)
 {
     bool standard_input = strcmp(path, "-") == 0;
-    char *text = OPENSSL_secure_malloc(FILE_MAX);
+    char *octets = OPENSSL_secure_malloc(FILE_MAX);
     struct file_facts facts;
     struct key *key = NULL;
-    char reason[320];
+    char reason[480];
 
-    if (text == NULL)
-        snprintf(reason, sizeof reason, "cannot be read: out of secure memory");
-    else if (file_read_text(standard_input ? NULL : path, text, FILE_MAX, &facts, reason,
+    if (octets == NULL)
+        snprintf(reason, sizeof reason, text("cannot be read: out of secure memory"));
+    else if (file_read_text(standard_input ? NULL : path, octets, FILE_MAX, &facts, reason,
                             sizeof reason) == 0) {
         if (facts.exposed)
-            snprintf(reason, sizeof reason,
-                     "can be read or written by others (mode %04o): chmod 600 it, and change the "
-                     "key if they could have seen it",
-                     facts.mode);
+            snprintf(
+                reason, sizeof reason,
+                text("can be read or written by others (mode %04o): chmod 600 it, and change the "
+                     "key if they could have seen it"),
+                facts.mode);
         else
-            key = parse_file(text, facts.length, reason, sizeof reason);
+            key = parse_file(octets, facts.length, reason, sizeof reason);
     }
     if (key == NULL && standard_input)
-        snprintf(why, size, "the key file on standard input %s", reason);
+        snprintf(why, size, text("the key file on standard input %s"), reason);
     else if (key == NULL)
-        snprintf(why, size, "key file \"%.200s\" %s", path, reason);
-    OPENSSL_secure_clear_free(text, FILE_MAX);
+        snprintf(why, size, text("key file \"%.200s\" %s"), path, reason);
+    OPENSSL_secure_clear_free(octets, FILE_MAX);
     return key;
 }
 
@@ -242,17 +245,17 @@ struct key *key_generate(OSSL_LIB_CTX *libctx, unsigned bits, char *why, size_t 
     struct key *key = NULL;
 
     if (bits != 128 && bits != 192 && bits != 256) {
-        snprintf(why, size, "a key has 128, 192 or 256 bits, not %u", bits);
+        snprintf(why, size, text("a key has 128, 192 or 256 bits, not %u"), bits);
         return NULL;
     }
     key = OPENSSL_secure_zalloc(sizeof *key);
     if (key == NULL) {
-        snprintf(why, size, "out of secure memory");
+        snprintf(why, size, text("out of secure memory"));
         return NULL;
     }
     key->size = bits / 8;
     if (RAND_priv_bytes_ex(libctx, key->octets, key->size, bits) != 1) {
-        snprintf(why, size, "libcrypto gave no random octets of %u bits of strength", bits);
+        snprintf(why, size, text("libcrypto gave no random octets of %u bits of strength"), bits);
         key_free(key);
         return NULL;
     }
@@ -260,24 +263,25 @@ struct key *key_generate(OSSL_LIB_CTX *libctx, unsigned bits, char *why, size_t 
 }
 
 /* Writes to a file that is made here, and takes it away again if that fails. */
-static enum key_write_result write_new_file(const char *path, const char *text, size_t length,
+static enum key_write_result write_new_file(const char *path, const char *octets, size_t length,
                                             char *why, size_t size)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0 && errno == EEXIST) {
         snprintf(why, size,
-                 "\"%.200s\" exists already, and a key is never overwritten: name another "
-                 "file",
+                 text("\"%.200s\" exists already, and a key is never overwritten: name another "
+                      "file"),
                  path);
         return KEY_NOT_MADE;
     }
     if (fd < 0) {
-        snprintf(why, size, "\"%.200s\" cannot be made: %s", path, file_error_text(errno));
+        snprintf(why, size, text("\"%.200s\" cannot be made: %s"), path, file_error_text(errno));
         return KEY_NOT_MADE;
     }
     /* The umask may have taken the owner's own rights away. */
-    bool written = fchmod(fd, 0600) == 0 && file_write_all(fd, text, length) == 0 && fsync(fd) == 0;
+    bool written =
+        fchmod(fd, 0600) == 0 && file_write_all(fd, octets, length) == 0 && fsync(fd) == 0;
     int error = errno;
     if (close(fd) < 0 && written) {
         error = errno;
@@ -286,18 +290,19 @@ static enum key_write_result write_new_file(const char *path, const char *text, 
     if (written)
         return KEY_WRITTEN;
     unlink(path);
-    snprintf(why, size, "\"%.200s\" cannot be written: %s", path, file_error_text(error));
+    snprintf(why, size, text("\"%.200s\" cannot be written: %s"), path, file_error_text(error));
     return KEY_NOT_WRITTEN;
 }
 
-enum key_write_result key_write_text(const char *path, const char *text, size_t length, char *why,
+enum key_write_result key_write_text(const char *path, const char *octets, size_t length, char *why,
                                      size_t size)
 {
     if (path != NULL)
-        return write_new_file(path, text, length, why, size);
-    if (file_write_all(STDOUT_FILENO, text, length) == 0)
+        return write_new_file(path, octets, length, why, size);
+    if (file_write_all(STDOUT_FILENO, octets, length) == 0)
         return KEY_WRITTEN;
-    snprintf(why, size, "the key cannot be written to standard output: %s", file_error_text(errno));
+    snprintf(why, size, text("the key cannot be written to standard output: %s"),
+             file_error_text(errno));
     return KEY_NOT_WRITTEN;
 }
 
@@ -306,20 +311,20 @@ enum key_write_result key_write_file(const struct key *key, const char *path, ch
 {
     enum { TEXT_MAX = 64 + HEX_MAX + 2 };
     enum key_write_result result;
-    char *text = OPENSSL_secure_malloc(TEXT_MAX);
+    char *octets = OPENSSL_secure_malloc(TEXT_MAX);
     size_t length;
 
-    if (text == NULL) {
-        snprintf(why, size, "out of secure memory");
+    if (octets == NULL) {
+        snprintf(why, size, text("out of secure memory"));
         return KEY_NOT_WRITTEN;
     }
-    length = (size_t)snprintf(text, TEXT_MAX, "# usi-tunnel key of %zu bits: keep it secret\n",
+    length = (size_t)snprintf(octets, TEXT_MAX, "# usi-tunnel key of %zu bits: keep it secret\n",
                               key->size * 8);
-    encode_hex(text + length, key->octets, key->size);
+    encode_hex(octets + length, key->octets, key->size);
     length += 2 * key->size;
-    text[length++] = '\n';
-    result = key_write_text(path, text, length, why, size);
-    OPENSSL_secure_clear_free(text, TEXT_MAX);
+    octets[length++] = '\n';
+    result = key_write_text(path, octets, length, why, size);
+    OPENSSL_secure_clear_free(octets, TEXT_MAX);
     return result;
 }
 

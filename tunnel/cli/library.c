@@ -1,5 +1,7 @@
 #include "cli/library.h"
 
+#include "text/text.h"
+
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -87,14 +89,15 @@ static void explain(const struct folders *folders, const char *folder, const cha
     if (code != 0)
         reason = ERR_reason_error_string(code);
     if (folder != NULL) {
-        snprintf(why, size, "provider \"%.80s\" in %s cannot be loaded: %s%s%s", name, folder,
-                 reason != NULL ? reason : "libcrypto does not say why",
+        snprintf(why, size, text("provider \"%.80s\" in %s cannot be loaded: %s%s%s"), name, folder,
+                 reason != NULL ? reason : text("libcrypto does not say why"),
                  (flags & ERR_TXT_STRING) != 0 ? ": " : "",
                  (flags & ERR_TXT_STRING) != 0 ? data : "");
     } else {
-        snprintf(why, size,
-                 "provider \"%.80s\" was not found (--provider-path names its folder); looked in",
-                 name);
+        snprintf(
+            why, size,
+            text("provider \"%.80s\" was not found (--provider-path names its folder); looked in"),
+            name);
         for (size_t i = 0; i < FOLDERS_MAX; i++) {
             length = strlen(why);
             if (folders->name[i][0] != '\0' && length < size)
@@ -112,7 +115,7 @@ static int load(struct library *library, const struct folders *folders, const ch
 
     if (name[0] == '\0' || strchr(name, '/') != NULL) {
         snprintf(why, size,
-                 "\"%.80s\" is not the name of a provider (--provider-path names its folder)",
+                 text("\"%.80s\" is not the name of a provider (--provider-path names its folder)"),
                  name);
         return -1;
     }
@@ -140,7 +143,7 @@ struct library *library_new(const char *const *names, size_t count, const char *
 
     if (library == NULL || folders == NULL || (library->context = OSSL_LIB_CTX_new()) == NULL ||
         (library->loaded = OPENSSL_zalloc((count + 2) * sizeof *library->loaded)) == NULL) {
-        snprintf(why, size, "out of memory");
+        snprintf(why, size, text("out of memory"));
         goto fail;
     }
     find_folders(folders, path);

@@ -1,11 +1,15 @@
 /* usi-tunnel: what every subcommand needs from the process, and the table of subcommands. */
+#include "cli/chat.h"
 #include "cli/connect.h"
 #include "cli/file.h"
 #include "cli/keygen.h"
 #include "cli/listen.h"
 #include "cli/options.h"
+#include "cli/receive.h"
 #include "cli/say.h"
+#include "cli/send.h"
 #include "cli/status.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +27,7 @@ struct subcommand {
 
 static const struct subcommand subcommands[] = {
     {"listen", listen_run}, {"connect", connect_run}, {"keygen", keygen_run},
-    {"chat", NULL},         {"send", NULL},           {"receive", NULL},
+    {"chat", chat_run},     {"send", send_run},       {"receive", receive_run},
     {"subscriber", NULL},   {"status", NULL},         {"reload", NULL},
 };
 
@@ -52,8 +56,9 @@ static int prepare_process(void)
                   file_error_text(errno));
         return -1;
     }
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
-        setrlimit(RLIMIT_CORE, &no_core) < 0) {
+    /* A peer that has gone and a limit on file sizes are errors of a write, not the end. */
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0) {
         say_error("the process cannot be protected: %s", file_error_text(errno));
         return -1;
     }
@@ -73,8 +78,9 @@ static int refuse_word(const char *word)
                   "--help",
                   word);
     else
-        say_error("\"%.80s\" is not a subcommand: listen, connect or keygen (usi-tunnel --help)",
-                  word);
+        say_error(
+            "\"%.80s\" is not a subcommand: usi-tunnel --help lists them",
+            word);
     return STATUS_USAGE;
 }
 
@@ -99,7 +105,7 @@ static int run(int argc, char **argv)
             continue;
         if (subcommands[i].run != NULL)
             return subcommands[i].run(argc - 1, argv + 1);
-        say_error("%s: not yet in this version, which has listen, connect and keygen", word);
+        say_error("%s: not yet in this version; usi-tunnel --help lists what there is", word);
         return STATUS_USAGE;
     }
     return refuse_word(word);
@@ -109,6 +115,7 @@ int main(int argc, char **argv)
 {
     int status;
 
+    text_begin();
     if (prepare_process() < 0)
         return STATUS_INTERNAL;
     status = run(argc, argv);

@@ -3,6 +3,7 @@
 #include "cli/file.h"
 #include "cli/options_table.h"
 #include "cli/say.h"
+#include "text/text.h"
 
 #include <openssl/crypto.h>
 #include <stdarg.h>
@@ -35,16 +36,16 @@ struct parser {
 __attribute__((format(printf, 2, 3))) static enum options_result refuse(const struct parser *parser,
                                                                         const char *format, ...)
 {
-    char text[1024];
+    char line[1024];
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    vsnprintf(line, sizeof line, text(format), arguments);
     va_end(arguments);
     if (parser->file != NULL)
-        say_error("%.200s:%zu: %s", parser->file, parser->line, text);
+        say_error("%.200s:%zu: %s", parser->file, parser->line, line);
     else
-        say_error("%s", text);
+        say_error("%s", line);
     return OPTIONS_BAD;
 }
 
@@ -111,11 +112,11 @@ static enum options_result check_value(const struct parser *parser, const struct
         return refuse(parser, "--%s takes no value", option->name);
     if (option->type == OPTION_CHOICE && value != NULL && *value == '\0')
         return refuse(parser, "--%s= needs a value: --%s=%s", option->name, option->name,
-                      option->value);
+                      text(option->value));
     if (option->value != NULL && option->type != OPTION_CHOICE &&
         (value == NULL || (*value == '\0' && option->type != OPTION_NAME)))
         return refuse(parser, "--%s needs a value: --%s %s", option->name, option->name,
-                      option->value);
+                      text(option->value));
     return OPTIONS_OK;
 }
 
@@ -138,7 +139,7 @@ static enum options_result take(struct parser *parser, const struct option *opti
         if (option->type == OPTION_CONFIG)
             return read_config(parser, value);
         if (option->type == OPTION_HELP)
-            options_print_help(parser->out->command, stdout);
+            options_print_help(parser->out, stdout);
         else
             options_print_version(stdout);
         return OPTIONS_DONE;
@@ -158,22 +159,36 @@ static enum options_result take(struct parser *parser, const struct option *opti
     return OPTIONS_OK;
 }
 
+/* Whose option it is. */
+static const char *owner_of(const struct option *option)
+{
+    if (option->words == OPTIONS_CHAT)
+        return "chat";
+    if (option->words == OPTIONS_SEND)
+        return option->commands == OPTIONS_LISTEN ? "send listen" : "send";
+    if (option->words == OPTIONS_RECEIVE)
+        return "receive";
+    if (option->words == (OPTIONS_SEND | OPTIONS_RECEIVE))
+        return text("send and receive");
+    return option->commands == (OPTIONS_LISTEN | OPTIONS_CONNECT) ? text("listen and connect")
+           : option->commands == OPTIONS_LISTEN                   ? "listen"
+           : option->commands == OPTIONS_CONNECT                  ? "connect"
+                                                                  : "keygen";
+}
+
 /* Says whether the option can be given here at all; `shown` is how it was written. */
 static enum options_result check_known(const struct parser *parser, const struct option *option,
                                        const char *dashes, const char *shown, int length)
 {
-    const char *command = options_command_name(parser->out->command);
+    const char *command = options_command_name(parser->out);
 
     if (option == NULL)
         return refuse(parser, "%s%.*s is not an option of %s (usi-tunnel %s --help lists them)",
                       dashes, length, shown, command, command);
     if (option->type == OPTION_NOT_YET)
         return refuse(parser, "--%s: not yet in this version", option->name);
-    if ((option->commands & parser->out->command) == 0)
-        return refuse(parser, "--%s is an option of %s, not of %s", option->name,
-                      option->commands == (OPTIONS_LISTEN | OPTIONS_CONNECT)
-                          ? "listen and connect"
-                          : options_command_name((enum options_command)option->commands),
+    if (!options_takes(parser->out, option))
+        return refuse(parser, "--%s is an option of %s, not of %s", option->name, owner_of(option),
                       command);
     return OPTIONS_OK;
 }
@@ -318,6 +333,26 @@ static enum options_result finish_credentials(struct parser *parser)
                : OPTIONS_OK;
 }
 
+/* `send` and `receive`. */
+static bool takes_files(const struct options *options)
+{
+    return options->word == OPTIONS_SEND || options->word == OPTIONS_RECEIVE;
+}
+
+/* `send` and `receive` need their address: a file's name must not be taken for one. */
+static enum options_result finish_files(struct parser *parser)
+{
+    const struct options *out = parser->out;
+    bool sends = out->word == OPTIONS_SEND;
+
+    if (!takes_files(out) || (parser->word_count > 0 && (!sends || out->file_count > 0)))
+        return OPTIONS_OK;
+    return refuse(parser, "%s needs %s: usi-tunnel %s %s", options_command_name(out),
+                  parser->word_count == 0 ? text("an address")
+                                           : text("files or folders after the address"),
+                  options_command_name(out), sends ? text("ADDRESS FILE...") : text("ADDRESS"));
+}
+
 static enum options_result finish(struct parser *parser)
 {
     struct options *out = parser->out;
@@ -329,7 +364,9 @@ static enum options_result finish(struct parser *parser)
                                   "standard output");
         return OPTIONS_OK;
     }
-    result = finish_address(parser);
+    result = finish_files(parser);
+    if (result == OPTIONS_OK)
+        result = finish_address(parser);
     if (result == OPTIONS_OK)
         result = finish_credentials(parser);
     if (result == OPTIONS_OK && out->key_text != NULL &&
@@ -383,17 +420,23 @@ static enum options_result take_short(struct parser *parser, int argc, char **ar
 
 static enum options_result take_words(struct parser *parser, int argc, char **argv)
 {
-    size_t most = parser->out->command == OPTIONS_CONNECT  ? 2
-                  : parser->out->command == OPTIONS_LISTEN ? 1
-                                                           : 0;
+    size_t most = takes_files(parser->out)                  ? 1
+                  : parser->out->command == OPTIONS_CONNECT ? 2
+                  : parser->out->command == OPTIONS_LISTEN  ? 1
+                                                            : 0;
     enum options_result result = OPTIONS_OK;
     bool ended = false;
 
     for (int i = 1; i < argc && result == OPTIONS_OK; i++) {
         if (ended || argv[i][0] != '-' || argv[i][1] == '\0') {
+            if (parser->word_count == most && parser->out->word == OPTIONS_SEND) {
+                /* The places of earlier words of the command line hold them. */
+                argv[1 + parser->out->file_count++] = argv[i];
+                continue;
+            }
             if (parser->word_count == most)
                 return refuse(parser, "\"%.80s\" is one word too many for %s", argv[i],
-                              options_command_name(parser->out->command));
+                              options_command_name(parser->out));
             parser->words[parser->word_count++] = argv[i];
         } else if (strcmp(argv[i], "--") == 0) {
             ended = true;
@@ -403,6 +446,7 @@ static enum options_result take_words(struct parser *parser, int argc, char **ar
             result = take_short(parser, argc, argv, &i);
         }
     }
+    parser->out->files = (const char *const *)argv + 1;
     return result == OPTIONS_OK ? finish(parser) : result;
 }
 
@@ -413,7 +457,8 @@ enum options_result options_parse(struct options *out, enum options_command comm
     char why[256];
 
     memset(out, 0, sizeof *out);
-    out->command = command;
+    out->command = command & OPTIONS_ALL;
+    out->word = command == out->command ? OPTIONS_PIPE : command ^ out->command;
     for (const struct option *option = options_table(); option->name != NULL; option++)
         if (option->preset != NULL && options_set(out, option, option->preset, why, sizeof why) < 0)
             return refuse(&parser, "--%s %s", option->name, why);

@@ -11,13 +11,24 @@
 
 enum { OPTIONS_LIST_MAX = 64, OPTIONS_NAME_MAX = 255, OPTIONS_FINGERPRINT = 32 };
 
-/* Which subcommand is parsed: the table says which options each takes. */
-enum options_command { OPTIONS_LISTEN = 1, OPTIONS_CONNECT = 2, OPTIONS_KEYGEN = 4 };
+/* Which subcommand is parsed: the table says which options each takes. The first two may come with
+ * one of the words before them (OPTIONS_CHAT | OPTIONS_LISTEN is `chat listen`); alone they are
+ * pipes and forwards. */
+enum options_command {
+    OPTIONS_LISTEN = 1,
+    OPTIONS_CONNECT = 2,
+    OPTIONS_KEYGEN = 4,
+    OPTIONS_CHAT = 8,
+    OPTIONS_SEND = 16,
+    OPTIONS_RECEIVE = 32,
+    OPTIONS_PIPE = 128 /* no word */
+};
 
 struct options_text;
 
 struct options {
-    enum options_command command;
+    enum options_command command; /* OPTIONS_LISTEN, OPTIONS_CONNECT or OPTIONS_KEYGEN, */
+    enum options_command word;    /* and with which word before it */
 
     struct address address; /* listen's or connect's own; a bare PORT with -4 listens on 0.0.0.0 */
     bool has_forward;       /* listen --forward */
@@ -51,17 +62,28 @@ struct options {
     bool no_remember;
 
     const char *name;      /* --name, UTF-8 of at most OPTIONS_NAME_MAX octets; "" unless given */
+    const char *nickname;  /* chat -m, chat_name_is_fit; or NULL */
     size_t provider_count; /* --provider */
     const char *provider[OPTIONS_LIST_MAX];
     const char *provider_path; /* --provider-path, or NULL */
     const char *propquery;     /* --propquery, or NULL */
 
-    bool keep_open; /* listen -k */
+    const char *const *files; /* send: FILE..., file_count of them, 1 or more */
+    size_t file_count;
+    const char *directory; /* receive -d */
+
+    bool keep_open;      /* listen -k */
+    bool notifications;  /* chat -n */
+    bool yes, overwrite; /* receive */
+    bool once;           /* send listen */
+    bool json;           /* send and receive */
     bool recv_only, send_only;
     bool check; /* connect --check */
     bool progress;
     bool background; /* -f */
     bool quiet, verbose;
+    bool has_dev;
+    const char *dev; /* with has_dev: "steps", also where --dev is alone, or "secrets" */
 
     /* All times are in ms. */
     uint64_t timeout_ms;           /* connect; 0: no limit */

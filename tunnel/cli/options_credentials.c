@@ -1,6 +1,8 @@
 /* How a run authenticates: by a key, an identity, a password, or, for a listener, several. */
 #include "cli/options_table.h"
 
+#include "text/text.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,17 +27,20 @@ static int judge_without_identity(const struct options *o, const bool given[OPTI
 {
     static const char *const names[] = {"fingerprint", "trust",       "accept-rsa",
                                         "anyone",      "no-remember", "ask-password"};
-    bool asks = o->command == OPTIONS_CONNECT && o->password;
+    bool asks = (o->command == OPTIONS_CONNECT && o->password) ||
+                (o->word == OPTIONS_RECEIVE && !o->yes) || o->word == OPTIONS_CHAT;
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (!is_given(given, names[i]))
             continue;
-        snprintf(why, size, "--%s goes with --identity, which is not given", names[i]);
+        snprintf(why, size, text("--%s goes with --identity, which is not given"), names[i]);
         return -1;
     }
     if (!asks && is_given(given, "ask-timeout")) {
-        snprintf(why, size, "--ask-timeout: nothing is asked without --identity%s",
-                 o->command == OPTIONS_CONNECT ? " or --password" : "");
+        snprintf(why, size, "%s",
+                 o->command == OPTIONS_CONNECT
+                     ? text("--ask-timeout: nothing is asked without --identity or --password")
+                     : text("--ask-timeout: nothing is asked without --identity"));
         return -1;
     }
     return 0;
@@ -44,30 +49,39 @@ static int judge_without_identity(const struct options *o, const bool given[OPTI
 /* Standard input has one use. */
 static int judge_standard_input(const struct options *o, char *why, size_t size)
 {
-    bool pipe = !o->has_forward && o->local_count == 0 && !o->check && !o->recv_only;
+    bool files = o->word == OPTIONS_SEND || o->word == OPTIONS_RECEIVE;
+    bool pipe = !files && !o->has_forward && o->local_count == 0 && !o->check && !o->recv_only;
     bool password = o->has_password_fd && o->password_fd == 0;
     size_t keys = 0;
 
     for (size_t i = 0; i < o->key_file_count; i++)
         keys += strcmp(o->key_file[i], "-") == 0;
     if (keys > 1) {
-        snprintf(why, size, "--key-file - twice: standard input can be read once");
+        snprintf(why, size, text("--key-file - twice: standard input can be read once"));
         return -1;
     }
     if (keys == 1 && password) {
-        snprintf(why, size, "--key-file - and --password-fd 0: standard input can be read once");
+        snprintf(why, size,
+                 text("--key-file - and --password-fd 0: standard input can be read once"));
+        return -1;
+    }
+    if ((keys == 1 || password) && o->word == OPTIONS_CHAT) {
+        snprintf(why, size,
+                 text("%s takes standard input, which is what you say here: name a file"),
+                 password ? "--password-fd 0" : "--key-file -");
         return -1;
     }
     if (keys == 1 && pipe) {
-        snprintf(why, size,
-                 "--key-file - takes standard input, which is the data here: name a file, or add "
-                 "--recv-only");
+        snprintf(
+            why, size,
+            text("--key-file - takes standard input, which is the data here: name a file, or add "
+                 "--recv-only"));
         return -1;
     }
     if (password && pipe) {
         snprintf(why, size,
-                 "--password-fd 0 takes standard input, which is the data here: name another "
-                 "descriptor, or add --recv-only");
+                 text("--password-fd 0 takes standard input, which is the data here: name another "
+                      "descriptor, or add --recv-only"));
         return -1;
     }
     return 0;
@@ -83,15 +97,17 @@ int options_judge_credentials(struct options *out, const bool given[OPTIONS_TABL
         if (judge_without_identity(out, given, why, size) < 0)
             return -1;
         if (variable == NULL || *variable == '\0') {
-            snprintf(why, size,
-                     "no key: --key-file FILE names one that `usi-tunnel keygen -o FILE` made for "
-                     "both sides; or --password, or --identity, where there is none to share");
+            snprintf(
+                why, size,
+                text("no key: --key-file FILE names one that `usi-tunnel keygen -o FILE` made for "
+                     "both sides; or --password, or --identity, where there is none to share"));
             return -1;
         }
         out->key_file[out->key_file_count++] = variable;
     }
     if (out->command == OPTIONS_CONNECT && out->key_file_count > 1) {
-        snprintf(why, size, "--key-file twice: connect has one key; only listen takes several");
+        snprintf(why, size,
+                 text("--key-file twice: connect has one key; only listen takes several"));
         return -1;
     }
     if (!out->has_identity && judge_without_identity(out, given, why, size) < 0)

@@ -1,5 +1,7 @@
+#include "apps/chat_name.h"
 #include "cli/options_table.h"
-#include "cli/utf8.h"
+#include "text/text.h"
+#include "text/utf8.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -77,14 +79,18 @@ static int set_number(uint64_t *number, const struct option *option, const char 
     if (option->type == OPTION_SECONDS) {
         if (parse_seconds(number, value) && *number >= option->lowest)
             return 0;
-        snprintf(why, size, "\"%.80s\" is not a number of seconds%s of at most %d", value,
-                 option->lowest > 0 ? " above 0 and" : "", SECONDS_MAX);
+        snprintf(why, size,
+                 option->lowest > 0
+                     ? text("\"%.80s\" is not a number of seconds above 0 and of at most %d")
+                     : text("\"%.80s\" is not a number of seconds of at most %d"),
+                 value, SECONDS_MAX);
         return -1;
     }
     if (parse_size(number, value) && *number >= option->lowest && *number <= option->highest)
         return 0;
-    snprintf(why, size, "\"%.80s\" is not a number of octets (K, M, G) from %lluK to %lluG", value,
-             (unsigned long long)option->lowest >> 10, (unsigned long long)option->highest >> 30);
+    snprintf(why, size, text("\"%.80s\" is not a number of octets (K, M, G) from %lluK to %lluG"),
+             value, (unsigned long long)option->lowest >> 10,
+             (unsigned long long)option->highest >> 30);
     return -1;
 }
 
@@ -101,7 +107,7 @@ static int set_bits(unsigned *bits, const char *value, char *why, size_t size)
             return 0;
         }
     }
-    snprintf(why, size, "\"%.80s\": a key has 128, 192 or 256 bits", value);
+    snprintf(why, size, text("\"%.80s\": a key has 128, 192 or 256 bits"), value);
     return -1;
 }
 
@@ -115,8 +121,8 @@ static int set_count(unsigned *count, const struct option *option, const char *v
         *count = (unsigned)number;
         return 0;
     }
-    snprintf(why, size, "\"%.80s\" is not a number from %u to %u", value, (unsigned)option->lowest,
-             (unsigned)option->highest);
+    snprintf(why, size, text("\"%.80s\" is not a number from %u to %u"), value,
+             (unsigned)option->lowest, (unsigned)option->highest);
     return -1;
 }
 
@@ -125,7 +131,8 @@ static int set_source(struct options *out, const char *value, char *why, size_t 
     size_t length = strlen(value);
 
     if (address_family(value) == AF_UNSPEC || length > ADDRESS_HOST_MAX) {
-        snprintf(why, size, "\"%.80s\" is not a numeric address, without brackets and port", value);
+        snprintf(why, size, text("\"%.80s\" is not a numeric address, without brackets and port"),
+                 value);
         return -1;
     }
     memcpy(out->source, value, length + 1);
@@ -159,7 +166,8 @@ static int set_descriptor(struct options *out, const char *value, char *why, siz
     for (size_t i = 0; i < digits && i < 7; i++)
         number = number * 10 + (value[i] - '0');
     if (digits == 0 || digits > 6 || value[digits] != '\0' || number == 1 || number == 2) {
-        snprintf(why, size, "\"%.80s\" is not the number of a file descriptor to read", value);
+        snprintf(why, size, text("\"%.80s\" is not the number of a file descriptor to read"),
+                 value);
         return -1;
     }
     out->password_fd = number;
@@ -174,7 +182,7 @@ static int set_choice(struct options *out, const struct option *option, const ch
         value = option->otherwise;
     if (out->command == OPTIONS_KEYGEN && strcmp(value, "ed25519") != 0 &&
         strcmp(value, "rsa") != 0) {
-        snprintf(why, size, "\"%.80s\": keygen makes an ed25519 or an rsa key", value);
+        snprintf(why, size, text("\"%.80s\": keygen makes an ed25519 or an rsa key"), value);
         return -1;
     }
     *(const char **)field(out, option->offset) = value;
@@ -186,7 +194,7 @@ static int set_choice(struct options *out, const struct option *option, const ch
 static int next_place(size_t *place, size_t *count, char *why, size_t size)
 {
     if (*count == OPTIONS_LIST_MAX) {
-        snprintf(why, size, "more than %d times", OPTIONS_LIST_MAX);
+        snprintf(why, size, text("more than %d times"), OPTIONS_LIST_MAX);
         return -1;
     }
     *place = (*count)++;
@@ -206,10 +214,21 @@ int options_set(struct options *out, const struct option *option, const char *va
     case OPTION_IPV6:
         *(int *)field(out, option->offset) = option->type == OPTION_IPV4 ? AF_INET : AF_INET6;
         return 0;
+    case OPTION_NICKNAME:
+        if (!chat_name_is_fit(value, strlen(value))) {
+            snprintf(why, size,
+                     text("\"%.80s\" cannot be a name in a chat: 1 to %d visible characters, no "
+                          "blanks, none of < > [ ], and none of / ! * - as the first"),
+                     value, CHAT_NAME_CHARACTERS);
+            return -1;
+        }
+        *(const char **)field(out, option->offset) = value;
+        return 0;
     case OPTION_NAME:
         if (!is_name(value)) {
-            snprintf(why, size, "\"%.80s\" is not a name: at most %d octets of printable UTF-8",
-                     value, OPTIONS_NAME_MAX);
+            snprintf(why, size,
+                     text("\"%.80s\" is not a name: at most %d octets of printable UTF-8"), value,
+                     OPTIONS_NAME_MAX);
             return -1;
         }
         *(const char **)field(out, option->offset) = value;
@@ -245,7 +264,7 @@ int options_set(struct options *out, const struct option *option, const char *va
             return -1;
         if (parse_fingerprint(out->fingerprint[place], value))
             return 0;
-        snprintf(why, size, "\"%.80s\" is not a fingerprint: 64 hex digits", value);
+        snprintf(why, size, text("\"%.80s\" is not a fingerprint: 64 hex digits"), value);
         return -1;
     case OPTION_DESCRIPTOR:
         return set_descriptor(out, value, why, size);
@@ -256,7 +275,7 @@ int options_set(struct options *out, const struct option *option, const char *va
     case OPTION_NOT_YET:
         break;
     }
-    snprintf(why, size, "is not a value");
+    snprintf(why, size, text("is not a value"));
     return -1;
 }
 
@@ -271,6 +290,7 @@ void options_unset(struct options *out, const struct option *option)
         *(int *)field(out, option->offset) = AF_UNSPEC;
         break;
     case OPTION_TEXT:
+    case OPTION_NICKNAME:
         *(const char **)field(out, option->offset) = NULL;
         break;
     case OPTION_KEY:

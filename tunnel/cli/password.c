@@ -1,7 +1,8 @@
 #include "cli/password.h"
 
 #include "cli/file.h"
-#include "cli/utf8.h"
+#include "text/text.h"
+#include "text/utf8.h"
 #include "usi/channel.h"
 
 #include <errno.h>
@@ -19,38 +20,38 @@
 /* A line end in two octets, and one octet to see that it is too long. */
 enum { LINE_ROOM = PASSWORD_MAX + 2 };
 
-/* What is wrong with text[0..length-1], or NULL. */
-static const char *fault(const char *text, size_t length)
+/* What is wrong with line[0..length-1], or NULL. */
+static const char *fault(const char *line, size_t length)
 {
     uint32_t point;
 
     if (length == 0)
-        return "is empty";
+        return text("the password is empty");
     if (length > PASSWORD_MAX)
-        return "is longer than 1,024 octets";
+        return text("the password is longer than 1,024 octets");
     for (size_t i = 0, size; i < length; i += size) {
-        size = utf8_decode(text + i, length - i, &point);
+        size = utf8_decode(line + i, length - i, &point);
         if (size == 0)
-            return "is not UTF-8";
+            return text("the password is not UTF-8");
         if (point == 0)
-            return "holds a NUL";
+            return text("the password holds a NUL");
         if (i == 0 && point == 0xfeff)
-            return "begins with a byte order mark: save it without one";
+            return text("the password begins with a byte order mark: save it without one");
     }
     return NULL;
 }
 
-static struct password *make(const char *text, size_t length, char *why, size_t size)
+static struct password *make(const char *line, size_t length, char *why, size_t size)
 {
-    const char *wrong = fault(text, length);
+    const char *wrong = fault(line, length);
     struct password *password = wrong == NULL ? OPENSSL_secure_zalloc(sizeof *password) : NULL;
 
     if (password == NULL) {
-        (void)snprintf(why, size, "the password %s",
-                       wrong != NULL ? wrong : "has no secure memory left");
+        (void)snprintf(why, size, "%s",
+                       wrong != NULL ? wrong : text("the password has no secure memory left"));
         return NULL;
     }
-    memcpy(password->text, text, length);
+    memcpy(password->text, line, length);
     password->size = length;
     return password;
 }
@@ -83,13 +84,13 @@ static struct password *read_line(int fd, char *why, size_t size)
     ssize_t n = 1;
 
     if (line == NULL) {
-        (void)snprintf(why, size, "the password has no secure memory left");
+        (void)snprintf(why, size, text("the password has no secure memory left"));
         return NULL;
     }
     while (length < LINE_ROOM && (n = read_octet(fd, line + length)) == 1 && line[length] != '\n')
         length++;
     if (n < 0) {
-        (void)snprintf(why, size, "the password cannot be read: %s", file_error_text(errno));
+        (void)snprintf(why, size, text("the password cannot be read: %s"), file_error_text(errno));
     } else {
         if (length > 0 && line[length - 1] == '\r')
             length--;
@@ -104,20 +105,21 @@ struct password *password_read_file(const char *path, char *why, size_t size)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     struct password *password = NULL;
     struct stat status;
-    char reason[160];
+    char reason[240];
 
     if (fd < 0 || fstat(fd, &status) != 0) {
-        (void)snprintf(why, size, "--password-file \"%.200s\" cannot be opened: %s", path,
+        (void)snprintf(why, size, text("--password-file \"%.200s\" cannot be opened: %s"), path,
                        file_error_text(errno));
     } else if (S_ISREG(status.st_mode) && (status.st_mode & 07) != 0) {
-        (void)snprintf(why, size,
-                       "--password-file \"%.200s\" can be read or written by others (mode %04o): "
-                       "chmod 600 it",
-                       path, (unsigned)(status.st_mode & 07777));
+        (void)snprintf(
+            why, size,
+            text("--password-file \"%.200s\" can be read or written by others (mode %04o): "
+                 "chmod 600 it"),
+            path, (unsigned)(status.st_mode & 07777));
     } else {
         password = read_line(fd, reason, sizeof reason);
         if (password == NULL)
-            (void)snprintf(why, size, "--password-file \"%.200s\": %s", path, reason);
+            (void)snprintf(why, size, text("--password-file \"%.200s\": %s"), path, reason);
     }
     if (fd >= 0)
         (void)close(fd);
@@ -126,11 +128,11 @@ struct password *password_read_file(const char *path, char *why, size_t size)
 
 struct password *password_read_fd(int fd, char *why, size_t size)
 {
-    char reason[160];
+    char reason[240];
     struct password *password = read_line(fd, reason, sizeof reason);
 
     if (password == NULL)
-        (void)snprintf(why, size, "--password-fd %d: %s", fd, reason);
+        (void)snprintf(why, size, text("--password-fd %d: %s"), fd, reason);
     if (fd > STDERR_FILENO)
         (void)close(fd);
     return password;
@@ -161,17 +163,17 @@ struct password *password_make(OSSL_LIB_CTX *libctx, char *why, size_t size)
 {
     enum { NUMBERS = 900, WORDS = 2048 };
     uint32_t number, one, other;
-    char text[PASSWORD_CODE];
+    char code[PASSWORD_CODE];
     struct password *password;
 
     if (draw(libctx, NUMBERS, &number) < 0 || draw(libctx, WORDS, &one) < 0 ||
         draw(libctx, WORDS, &other) < 0) {
-        (void)snprintf(why, size, "no random numbers for a password");
+        (void)snprintf(why, size, text("no random numbers for a password"));
         return NULL;
     }
-    (void)snprintf(text, sizeof text, "%u-%s-%s", 100 + number, usi_word(one), usi_word(other));
-    password = make(text, strlen(text), why, size);
-    OPENSSL_cleanse(text, sizeof text);
+    (void)snprintf(code, sizeof code, "%u-%s-%s", 100 + number, usi_word(one), usi_word(other));
+    password = make(code, strlen(code), why, size);
+    OPENSSL_cleanse(code, sizeof code);
     return password;
 }
 

@@ -1,6 +1,7 @@
 #include "cli/peers_parse.h"
 
 #include "cli/file.h"
+#include "text/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,24 +104,25 @@ static int take_line(struct peers_list *list, const char *text, size_t length)
     return peers_list_add(list, key) == 0 ? 0 : -2;
 }
 
-static int take_lines(struct peers_list *list, const char *text, size_t length, char *why,
+static int take_lines(struct peers_list *list, const char *at, size_t length, char *why,
                       size_t size)
 {
     size_t line = 1;
 
-    for (const char *end = text + length, *next; text < end; text = next, line++) {
-        const char *newline = memchr(text, '\n', (size_t)(end - text));
+    for (const char *end = at + length, *next; at < end; at = next, line++) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
         next = newline != NULL ? newline + 1 : end;
-        int result = take_line(list, text, (size_t)((newline != NULL ? newline : end) - text));
+        int result = take_line(list, at, (size_t)((newline != NULL ? newline : end) - at));
         if (result == 0)
             continue;
         if (result == -1)
-            (void)snprintf(why, size,
-                           "line %zu is no peer: 64 hex digits of SHA-256, and a comment if you "
-                           "like",
-                           line);
+            (void)snprintf(
+                why, size,
+                text("line %zu is no peer: 64 hex digits of SHA-256, and a comment if you "
+                     "like"),
+                line);
         else
-            (void)snprintf(why, size, "out of memory");
+            (void)snprintf(why, size, text("out of memory"));
         return -1;
     }
     return 0;
@@ -128,22 +130,23 @@ static int take_lines(struct peers_list *list, const char *text, size_t length, 
 
 int peers_list_read(struct peers_list *list, const char *path, char *why, size_t size)
 {
-    char *text = malloc(LIST_TEXT), reason[256];
+    char *octets = malloc(LIST_TEXT), reason[256];
     struct file_facts facts;
     int result = -1;
 
-    if (text == NULL) {
-        (void)snprintf(why, size, "out of memory");
+    if (octets == NULL) {
+        (void)snprintf(why, size, text("out of memory"));
         return -1;
     }
-    if (file_read_text(path, text, LIST_TEXT, &facts, reason, sizeof reason) < 0)
-        (void)snprintf(why, size, "--trust \"%.200s\" %s", path, reason);
+    if (file_read_text(path, octets, LIST_TEXT, &facts, reason, sizeof reason) < 0)
+        (void)snprintf(why, size, text("--trust \"%.200s\" %s"), path, reason);
     else if ((facts.mode & 0002u) != 0 && facts.exposed)
-        (void)snprintf(why, size, "--trust \"%.200s\": others can write it: chmod o-w it", path);
-    else if (take_lines(list, text, facts.length, reason, sizeof reason) < 0)
-        (void)snprintf(why, size, "--trust \"%.200s\": %s", path, reason);
+        (void)snprintf(why, size, text("--trust \"%.200s\": others can write it: chmod o-w it"),
+                       path);
+    else if (take_lines(list, octets, facts.length, reason, sizeof reason) < 0)
+        (void)snprintf(why, size, text("--trust \"%.200s\": %s"), path, reason);
     else
         result = 0;
-    free(text);
+    free(octets);
     return result;
 }

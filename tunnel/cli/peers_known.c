@@ -1,5 +1,6 @@
 #include "cli/file.h"
 #include "cli/peers_parse.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,12 +50,14 @@ void peers_known_free(struct peers_known *known)
 const char *peers_known_file(const struct peers_known *known)
 {
     return known->path[0] != '\0' ? known->path
-                                  : "(neither HOME nor XDG_STATE_HOME names a folder)";
+                                  : text("(neither HOME nor XDG_STATE_HOME names a folder)");
 }
 
+/* `what` is looked up, unless it was composed from what was. */
 static int fail(const struct peers_known *known, char *why, size_t size, const char *what)
 {
-    (void)snprintf(why, size, "remembered peers: %.400s %s", peers_known_file(known), what);
+    (void)snprintf(why, size, text("remembered peers: %.400s %s"), peers_known_file(known),
+                   text(what));
     return -1;
 }
 
@@ -68,11 +71,11 @@ static int check_file(const struct peers_known *known, int fd, char *why, size_t
     if (fstat(fd, &status) != 0)
         return fail(known, why, size, file_error_text(errno));
     if (!S_ISREG(status.st_mode))
-        return fail(known, why, size, "is not a regular file");
+        return fail(known, why, size, TEXT("is not a regular file"));
     if (status.st_uid != geteuid())
-        return fail(known, why, size, "belongs to another user");
+        return fail(known, why, size, TEXT("belongs to another user"));
     if ((status.st_mode & 077) != 0)
-        return fail(known, why, size, "can be read or written by others: chmod 600 it");
+        return fail(known, why, size, TEXT("can be read or written by others: chmod 600 it"));
     return 0;
 }
 
@@ -83,15 +86,15 @@ static int open_file(const struct peers_known *known, int flags, bool *absent, c
     if (absent != NULL)
         *absent = known->path[0] == '\0';
     if (known->path[0] == '\0')
-        return fail(known, why, size, "cannot hold any");
+        return fail(known, why, size, TEXT("cannot hold any"));
     /* O_NONBLOCK: a named pipe in its place must not hold us up. */
     int fd = open(known->path, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
     if (fd < 0) {
-        char what[128];
+        char what[240];
         if (absent != NULL)
             *absent = errno == ENOENT;
-        (void)snprintf(what, sizeof what, "cannot be opened: %s",
-                       errno == ELOOP ? "it is a symbolic link" : file_error_text(errno));
+        (void)snprintf(what, sizeof what, text("cannot be opened: %s"),
+                       errno == ELOOP ? text("it is a symbolic link") : file_error_text(errno));
         return fail(known, why, size, what);
     }
     if (check_file(known, fd, why, size) < 0) {
@@ -117,15 +120,15 @@ static char *read_text(const struct peers_known *known, int fd, char *why, size_
     }
     if (text == NULL || n < 0 || length == TEXT_MAX) {
         (void)fail(known, why, size,
-                   text == NULL ? "cannot be read: out of memory"
-                   : n < 0      ? "cannot be read"
-                                : "is longer than 1 MiB");
+                   text == NULL ? TEXT("cannot be read: out of memory")
+                   : n < 0      ? TEXT("cannot be read")
+                                : TEXT("is longer than 1 MiB"));
         free(text);
         return NULL;
     }
     text[length] = '\0';
     if (memchr(text, '\0', length) != NULL) {
-        (void)fail(known, why, size, "holds a NUL octet");
+        (void)fail(known, why, size, TEXT("holds a NUL octet"));
         free(text);
         return NULL;
     }
@@ -143,10 +146,10 @@ static int write_place(const struct peers_known *known, struct peers_place place
     bool name = place.address != NULL && strncmp(place.address, "unix:", 5) != 0;
 
     if (length < 0 || length >= PLACE_MAX)
-        return fail(known, why, size, "cannot hold an address that is so long");
+        return fail(known, why, size, TEXT("cannot hold an address that is so long"));
     for (char *c = text; *c != '\0'; c++) {
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            return fail(known, why, size, "cannot hold an address with control characters");
+            return fail(known, why, size, TEXT("cannot hold an address with control characters"));
         if (name && *c >= 'A' && *c <= 'Z')
             *c = (char)(*c | 0x20);
     }
@@ -159,7 +162,7 @@ struct found {
 };
 
 /* Cuts the text up. */
-static int search(const struct peers_known *known, char *text, const char *place,
+static int search(const struct peers_known *known, char *at, const char *place,
                   const uint8_t key[USI_FINGERPRINT], struct found *found, char *why, size_t size)
 {
     bool listens = strcmp(place, "listen") == 0;
@@ -167,22 +170,21 @@ static int search(const struct peers_known *known, char *text, const char *place
     size_t line = 1;
 
     *found = (struct found){.verdict = PEERS_NEW};
-    for (char *next; text != NULL; text = next, line++) {
-        next = strchr(text, '\n');
+    for (char *next; at != NULL; at = next, line++) {
+        next = strchr(at, '\n');
         if (next != NULL)
             *next++ = '\0';
-        if (*text == '\0' || *text == '#')
+        if (*at == '\0' || *at == '#')
             continue;
-        size_t used = peers_parse(other, text, strlen(text));
-        if (used == 0 || text[used] != ' ' ||
-            (strcmp(text + used + 1, "listen") != 0 &&
-             strncmp(text + used + 1, "connect ", 8) != 0)) {
-            char what[96];
-            (void)snprintf(what, sizeof what, "is malformed in line %zu: mend or remove that line",
-                           line);
+        size_t used = peers_parse(other, at, strlen(at));
+        if (used == 0 || at[used] != ' ' ||
+            (strcmp(at + used + 1, "listen") != 0 && strncmp(at + used + 1, "connect ", 8) != 0)) {
+            char what[160];
+            (void)snprintf(what, sizeof what,
+                           text("is malformed in line %zu: mend or remove that line"), line);
             return fail(known, why, size, what);
         }
-        if (strcmp(text + used + 1, place) != 0)
+        if (strcmp(at + used + 1, place) != 0)
             continue;
         if (memcmp(other, key, sizeof other) == 0) {
             *found = (struct found){.verdict = PEERS_SAME, .line = line};
@@ -239,10 +241,10 @@ static int make_folders(const struct peers_known *known, char *why, size_t size)
     for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-            char what[128];
+            char what[240];
             /* A folder above may be there and not be ours to write. */
             if (access(path, F_OK) != 0) {
-                (void)snprintf(what, sizeof what, "has no folder, and it cannot be made: %s",
+                (void)snprintf(what, sizeof what, text("has no folder, and it cannot be made: %s"),
                                file_error_text(errno));
                 return fail(known, why, size, what);
             }
@@ -285,55 +287,56 @@ static int lock(const struct peers_known *known, int fd, char *why, size_t size)
             break;
         (void)nanosleep(&pause, NULL);
     }
-    return fail(known, why, size, "cannot be locked: another process holds it");
+    return fail(known, why, size, TEXT("cannot be locked: another process holds it"));
 }
 
 /* One write, taken back if it was not whole. */
 static int append(const struct peers_known *known, int fd, const char *line, char *why, size_t size)
 {
     off_t end = lseek(fd, 0, SEEK_END);
-    char last = '\n', text[PEERS_HEX + PLACE_MAX + 16], what[128];
+    char last = '\n', entry[PEERS_HEX + PLACE_MAX + 16], what[240];
 
     if (end > 0 && pread(fd, &last, 1, end - 1) != 1)
-        return fail(known, why, size, "cannot be read");
-    int length = snprintf(text, sizeof text, "%s%s\n", last == '\n' ? "" : "\n", line);
-    if (end < 0 || length < 0 || (size_t)length >= sizeof text)
-        return fail(known, why, size, "cannot be written");
+        return fail(known, why, size, TEXT("cannot be read"));
+    int length = snprintf(entry, sizeof entry, "%s%s\n", last == '\n' ? "" : "\n", line);
+    if (end < 0 || length < 0 || (size_t)length >= sizeof entry)
+        return fail(known, why, size, TEXT("cannot be written"));
     errno = 0;
-    ssize_t n = write(fd, text, (size_t)length);
+    ssize_t n = write(fd, entry, (size_t)length);
     if (n == length && fsync(fd) == 0)
         return 0;
-    (void)snprintf(what, sizeof what, "cannot be written: %s",
+    (void)snprintf(what, sizeof what, text("cannot be written: %s"),
                    file_error_text(errno != 0 ? errno : ENOSPC));
     if (ftruncate(fd, end) != 0)
-        (void)snprintf(what, sizeof what, "could only be written in part: mend its last line");
+        (void)snprintf(what, sizeof what, "%s",
+                       text("could only be written in part: mend its last line"));
     return fail(known, why, size, what);
 }
 
 int peers_known_add(const struct peers_known *known, struct peers_place place,
                     const uint8_t key[USI_FINGERPRINT], char *why, size_t size)
 {
-    char text[PLACE_MAX], hex[PEERS_HEX + 1], line[PEERS_HEX + PLACE_MAX + 8];
+    char entry[PLACE_MAX], hex[PEERS_HEX + 1], line[PEERS_HEX + PLACE_MAX + 8];
     struct found found;
 
-    if (write_place(known, place, text, why, size) < 0)
+    if (write_place(known, place, entry, why, size) < 0)
         return -1;
     int fd = open_to_write(known, why, size);
     if (fd < 0)
         return -1;
     int result = lock(known, fd, why, size);
     if (result == 0)
-        result = search_file(known, fd, text, key, &found, why, size);
+        result = search_file(known, fd, entry, key, &found, why, size);
     if (result == 0 && found.verdict == PEERS_CHANGED) {
-        (void)snprintf(line, sizeof line, "has had another key for that address since, in line %zu",
-                       found.line);
+        (void)snprintf(line, sizeof line,
+                       text("has had another key for that address since, in line %zu"), found.line);
         result = fail(known, why, size, line);
     } else if (result == 0 && found.verdict == PEERS_NEW) {
         peers_hex(key, hex);
-        (void)snprintf(line, sizeof line, "sha256:%s %s", hex, text);
+        (void)snprintf(line, sizeof line, "sha256:%s %s", hex, entry);
         result = append(known, fd, line, why, size);
     }
     if (close(fd) != 0 && result == 0) /* and with it the lock */
-        result = fail(known, why, size, "cannot be written");
+        result = fail(known, why, size, TEXT("cannot be written"));
     return result;
 }

@@ -5,6 +5,7 @@
 #include "cli/library.h"
 #include "cli/report.h"
 #include "cli/status.h"
+#include "text/text.h"
 
 #include <openssl/evp.h>
 #include <signal.h>
@@ -86,7 +87,7 @@ static int make_loop(struct program *p)
     if (result == 0)
         result = uv_timer_init(&p->loop.uv, &p->progress);
     if (result != 0) {
-        say_error("the event loop cannot be made: %s", uv_strerror(result));
+        say_error("the event loop cannot be made: %s", text(uv_strerror(result)));
         return STATUS_INTERNAL;
     }
     p->progress.data = p;
@@ -101,7 +102,9 @@ static void set_up_net(struct program *p)
         .loop = &p->loop,
         .crypto = p->crypto,
         .ring = p->ring,
-        .settings = {.rekey_ms = o->rekey_ms, .rekey_bytes = o->rekey_bytes},
+        .settings = {.rekey_ms = o->rekey_ms,
+                     .rekey_bytes = o->rekey_bytes,
+                     .witness = seeing_witness(&p->seeing)},
         .handshake_ms = o->handshake_timeout_ms,
         .idle_ms = o->idle_timeout_ms,
         .drain_ms = o->drain_ms,
@@ -114,6 +117,8 @@ static int prepare(struct program *p)
 {
     int status = load_libraries(p);
 
+    if (status == 0)
+        status = seeing_open(&p->seeing, &p->options, p->level, library_context(p->library));
     if (status != 0)
         return status;
     set_up_net(p);
@@ -168,7 +173,7 @@ void program_ready(struct program *p, bool streams)
 {
     if (p->ready_fd < 0)
         return;
-    credentials_stop_asking(&p->credentials, "in the background nobody can be asked");
+    credentials_stop_asking(&p->credentials, text("in the background nobody can be asked"));
     background_ready(&p->ready_fd, streams);
 }
 
@@ -177,15 +182,16 @@ static void show_progress(struct program *p, bool last)
     uint64_t sent = 0, received = 0;
     uint64_t ms = uv_now(&p->loop.uv) - p->progress_begun;
     double seconds = ms > 0 ? (double)ms / 1000 : 0.001;
-    char line[160];
+    char facts[160], line[192];
 
     p->counts(p->app, &sent, &received);
+    (void)snprintf(facts, sizeof facts,
+                   text("sent %.1f MiB (%.1f MiB/s), received %.1f MiB (%.1f MiB/s)"),
+                   (double)sent / 1048576, (double)sent / 1048576 / seconds,
+                   (double)received / 1048576, (double)received / 1048576 / seconds);
     int n =
-        snprintf(line, sizeof line,
-                 "%susi-tunnel: sent %.1f MiB (%.1f MiB/s), received %.1f MiB (%.1f MiB/s)%s",
-                 isatty(STDERR_FILENO) ? "\r\033[K" : "", (double)sent / 1048576,
-                 (double)sent / 1048576 / seconds, (double)received / 1048576,
-                 (double)received / 1048576 / seconds, last || !isatty(STDERR_FILENO) ? "\n" : "");
+        snprintf(line, sizeof line, "%susi-tunnel: %s%s", isatty(STDERR_FILENO) ? "\r\033[K" : "",
+                 facts, last || !isatty(STDERR_FILENO) ? "\n" : "");
     if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
         return; /* a display, nothing more */
 }
@@ -193,6 +199,15 @@ static void show_progress(struct program *p, bool last)
 static void on_progress(uv_timer_t *timer)
 {
     show_progress(timer->data, false);
+}
+
+EVP_MD *program_sha256(struct program *p)
+{
+    if (p->sha256 == NULL)
+        p->sha256 = EVP_MD_fetch(library_context(p->library), "SHA256", p->options.propquery);
+    if (p->sha256 == NULL)
+        say_error("SHA-256: no loaded provider has it; see --provider and --propquery");
+    return p->sha256;
 }
 
 void program_run(struct program *p)
@@ -211,7 +226,7 @@ void program_run(struct program *p)
     credentials_close(&p->credentials);
 }
 
-static int status_of(enum outcome outcome)
+int program_status(enum outcome outcome)
 {
     switch (outcome) {
     case OUTCOME_DONE:
@@ -233,12 +248,12 @@ static int status_of(enum outcome outcome)
 }
 
 /* Each line of the text is a line of its own. */
-static void say_lines(const char *text)
+static void say_lines(const char *line)
 {
-    while (*text != '\0') {
-        size_t n = strcspn(text, "\n");
-        say_error("%.*s", (int)n, text);
-        text += n + (text[n] == '\n');
+    while (*line != '\0') {
+        size_t n = strcspn(line, "\n");
+        say_error("%.*s", (int)n, line);
+        line += n + (line[n] == '\n');
     }
 }
 
@@ -250,7 +265,7 @@ void program_told(void *program, enum outcome outcome, const char *text)
         show_progress(p, true);
     if (p->signal == 0)
         say_lines(text);
-    p->status = status_of(outcome);
+    p->status = program_status(outcome);
     p->over = true;
     uv_stop(&p->loop.uv);
 }
@@ -312,8 +327,10 @@ int program_end(struct program *p)
     }
     close_handle((uv_handle_t *)&p->progress);
     bool all_closed = loop_close(&p->loop);
+    EVP_MD_free(p->sha256);
     usi_keyring_free(p->ring);
     credentials_free(&p->credentials);
+    seeing_close(&p->seeing);
     usi_crypto_free(p->crypto);
     library_free(p->library);
     options_free(&p->options);

@@ -7,7 +7,10 @@
 #include "cli/credentials.h"
 #include "cli/options.h"
 #include "cli/say.h"
+#include "cli/seeing.h"
 #include "net/net.h"
+
+#include <openssl/types.h>
 
 struct library;
 
@@ -19,7 +22,9 @@ struct program {
     struct library *library;
     struct usi_crypto *crypto;
     struct usi_keyring *ring;
+    EVP_MD *sha256; /* NULL: nobody asked for it */
     struct credentials credentials;
+    struct seeing seeing;
     struct loop loop;
     struct net net;
     struct crew *crew; /* NULL: one loop */
@@ -48,8 +53,15 @@ int program_begin(struct program *p, enum options_command command, int argc, cha
  * works on sockets only, and lets go of stdin and stdout. */
 void program_ready(struct program *p, bool streams);
 
+/* SHA-256 for files, fetched once; it lives until everything that works in the thread pool is over.
+ * NULL when everything was said. */
+EVP_MD *program_sha256(struct program *p);
+
 /* Runs the loop until an outcome is told or a signal ends it. */
 void program_run(struct program *p);
+
+/* The exit status for an outcome. */
+int program_status(enum outcome outcome);
 
 /* An outcome_told for apps, whose owner is the program: says what it was and stops the loop. */
 void program_told(void *program, enum outcome outcome, const char *text);

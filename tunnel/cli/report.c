@@ -1,6 +1,7 @@
 #include "cli/report.h"
 
 #include "cli/say.h"
+#include "text/text.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -12,17 +13,19 @@ static void say_authenticated(enum say_level level, const struct report *r)
 
     switch (r->mode) {
     case USI_MODE_IDENTITY:
-        say_more(level, "%s: its identity is proved%s", r->peer,
-                 listener ? "; sent the proof of ours" : "");
+        say_more(level,
+                 listener ? TEXT("%s: its identity is proved; sent the proof of ours")
+                          : TEXT("%s: its identity is proved"),
+                 r->peer);
         break;
     case USI_MODE_PASSWORD:
         say_more(level, "%s: authenticated: it knows the password", r->peer);
         break;
     default:
         say_more(level,
-                 listener ? "%s: authenticated: its challenge is under the key; Kc agreed, sent "
-                            "response (SRES)"
-                          : "%s: authenticated: the response (SRES) is right; Kc agreed",
+                 listener ? TEXT("%s: authenticated: its challenge is under the key; Kc agreed, "
+                                 "sent response (SRES)")
+                          : TEXT("%s: authenticated: the response (SRES) is right; Kc agreed"),
                  r->peer);
         break;
     }
@@ -31,16 +34,16 @@ static void say_authenticated(enum say_level level, const struct report *r)
 
 static const char *connected_text(enum usi_mode mode)
 {
-    return mode == USI_MODE_IDENTITY   ? "connected; asked for its identity"
-           : mode == USI_MODE_PASSWORD ? "connected; asked for the salt of its password"
-                                       : "connected; sent challenge (RAND) and knock";
+    return mode == USI_MODE_IDENTITY   ? text("connected; asked for its identity")
+           : mode == USI_MODE_PASSWORD ? text("connected; asked for the salt of its password")
+                                       : text("connected; sent challenge (RAND) and knock");
 }
 
 static const char *knock_text(enum usi_mode mode)
 {
-    return mode == USI_MODE_IDENTITY   ? "sent our identity"
-           : mode == USI_MODE_PASSWORD ? "its try of the password is right"
-                                       : "the knock is right; sent challenge (RAND)";
+    return mode == USI_MODE_IDENTITY   ? text("sent our identity")
+           : mode == USI_MODE_PASSWORD ? text("its try of the password is right")
+                                       : text("the knock is right; sent challenge (RAND)");
 }
 
 static void say_asked(enum say_level level, const struct report *r)
@@ -86,6 +89,9 @@ void report_say(void *sink, const struct report *r)
         break;
     case REPORT_STREAM_FAILED:
         say(level, "a stream failed: %s: %s", r->peer, r->text);
+        break;
+    case REPORT_UNDONE:
+        say(level, "%s: %s", r->peer, r->text);
         break;
     case REPORT_TRY:
         say(level, "%s: a try of the password failed, %" PRIu64 " so far: %s", r->peer, r->number,

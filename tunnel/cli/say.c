@@ -1,6 +1,8 @@
 #include "cli/say.h"
 
-#include "cli/utf8.h"
+#include "cli/inert.h"
+#include "text/text.h"
+#include "text/utf8.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -11,25 +13,35 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <wchar.h>
 
-enum { TEXT_MAX = 1024 };
+enum { SAID_MAX = 1024 };
 
 static const char prefix[] = "usi-tunnel: ";
 
-/* Characters that a terminal obeys: C0, DEL and C1. */
-static bool is_control(uint32_t point)
+/* The first character of text: its octets, or 0 where they are none. What a terminal of another
+ * character set obeys is another thing than in UTF-8: 0x9b alone, within what is a letter there. */
+static size_t decode(const char *text, size_t length, bool utf8, uint32_t *point)
 {
-    return point < 0x20 || (point >= 0x7f && point < 0xa0);
+    mbstate_t state = {0};
+    wchar_t wide = 0;
+
+    if (utf8)
+        return utf8_decode(text, length, point);
+    size_t size = mbrtowc(&wide, text, length, &state);
+    *point = (uint32_t)wide;
+    return size > length ? 0 : size > 0 ? size : 1;
 }
 
 size_t say_escape(char *line, const char *text, size_t length)
 {
+    bool utf8 = text_is_utf8();
     size_t out = 0;
 
     for (size_t i = 0; i < length;) {
         uint32_t point;
-        size_t size = utf8_decode(text + i, length - i, &point);
-        bool shown = size > 0 && !is_control(point);
+        size_t size = decode(text + i, length - i, utf8, &point);
+        bool shown = size > 0 && !inert_changes(point);
         if (size == 0)
             size = 1;
         for (size_t end = i + size; i < end; i++) {
@@ -46,15 +58,15 @@ static void print(const char *format, va_list arguments) __attribute__((format(p
 
 static void print(const char *format, va_list arguments)
 {
-    char text[TEXT_MAX], line[sizeof prefix + SAY_ESCAPED * sizeof text + 1];
+    char said[SAID_MAX], line[sizeof prefix + SAY_ESCAPED * sizeof said + 1];
     size_t length = sizeof prefix - 1;
-    int saved = errno, size = vsnprintf(text, sizeof text, format, arguments);
+    int saved = errno, size = vsnprintf(said, sizeof said, text(format), arguments);
 
     if (size < 0)
         return;
     memcpy(line, prefix, length);
-    length += say_escape(line + length, text,
-                         (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
+    length += say_escape(line + length, said,
+                         (size_t)size < sizeof said ? (size_t)size : sizeof said - 1);
     line[length++] = '\n';
     /* The terminal may be non-blocking because another program left it so. A failure of stderr has
      * nowhere to be told. */
@@ -63,7 +75,7 @@ static void print(const char *format, va_list arguments)
         if (errno == EAGAIN)
             (void)poll(&ready, 1, -1);
     }
-    OPENSSL_cleanse(text, sizeof text); /* a made-up password is said too */
+    OPENSSL_cleanse(said, sizeof said); /* a made-up password is said too */
     OPENSSL_cleanse(line, sizeof line);
     errno = saved;
 }

@@ -2,6 +2,7 @@
 
 #include "cli/file.h"
 #include "cli/say.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +35,8 @@ struct terminal {
 
     terminal_done *done; /* NULL: no question */
     void *owner;
+    void (*watch)(void *owner, bool open);
+    void *watch_owner;
     bool echo;
     char prompt[PROMPT_MAX];
     size_t length;
@@ -110,6 +113,12 @@ void terminal_show(struct terminal *t, const char *text)
 
 /* ---- a question ---- */
 
+static void tell_watch(const struct terminal *t, bool open)
+{
+    if (t->watch != NULL)
+        t->watch(t->watch_owner, open);
+}
+
 static void wipe(struct terminal *t)
 {
     OPENSSL_cleanse(t->line, sizeof t->line);
@@ -139,6 +148,7 @@ static void tell(struct terminal *t, enum terminal_result result)
         if (shown)
             put(t, "\r\n", 2);
         wipe(t);
+        tell_watch(t, false);
         done(t->owner, result, NULL);
         return;
     }
@@ -147,6 +157,7 @@ static void tell(struct terminal *t, enum terminal_result result)
     if (line != NULL)
         memcpy(line, t->line, t->length + 1);
     wipe(t);
+    tell_watch(t, false);
     done(t->owner, line != NULL ? TERMINAL_ANSWER : TERMINAL_GONE, line);
     OPENSSL_secure_clear_free(line, TERMINAL_LINE + 1);
 }
@@ -251,6 +262,7 @@ void terminal_ask(struct terminal *t, const char *prompt, bool echo, uint64_t ti
     t->done = done;
     t->owner = owner;
     t->echo = echo;
+    tell_watch(t, true);
     (void)snprintf(t->prompt, sizeof t->prompt, "%s", prompt);
     for (int i = 0; i < SIGNALS; i++)
         (void)uv_signal_start(&t->signals[i], on_signal, signal_numbers[i]);
@@ -259,6 +271,12 @@ void terminal_ask(struct terminal *t, const char *prompt, bool echo, uint64_t ti
         (void)uv_timer_start(&t->limit, on_limit, timeout_ms, 0);
     /* The first look is made from the loop, so that done is never called from here. */
     (void)uv_timer_start(&t->again, on_again, 0, LOOK_AGAIN_MS);
+}
+
+void terminal_watch(struct terminal *t, void (*asked)(void *owner, bool open), void *owner)
+{
+    t->watch = asked;
+    t->watch_owner = owner;
 }
 
 bool terminal_busy(const struct terminal *t)
@@ -275,13 +293,13 @@ void terminal_cancel(struct terminal *t, const char *note)
     stop(t);
     t->done = NULL;
     wipe(t);
-    if (!shown)
-        return;
-    put(t, "\r\n", 2);
-    if (note != NULL) {
+    if (shown)
+        put(t, "\r\n", 2);
+    if (shown && note != NULL) {
         terminal_show(t, note);
         put(t, "\r\n", 2);
     }
+    tell_watch(t, false);
 }
 
 /* ---- waiting ---- */
@@ -374,12 +392,12 @@ struct terminal *terminal_open(struct loop *loop, char *why, size_t size)
     struct terminal *t;
 
     if (fd < 0) {
-        (void)snprintf(why, size, "there is no terminal to ask on");
+        (void)snprintf(why, size, text("there is no terminal to ask on"));
         return NULL;
     }
     t = OPENSSL_secure_zalloc(sizeof *t);
     if (t == NULL) {
-        (void)snprintf(why, size, "out of secure memory");
+        (void)snprintf(why, size, text("out of secure memory"));
         (void)close(fd);
         return NULL;
     }
@@ -388,7 +406,8 @@ struct terminal *terminal_open(struct loop *loop, char *why, size_t size)
     int result = make_handles(t);
     if (result == 0)
         return t;
-    (void)snprintf(why, size, "the terminal cannot be watched: %s", uv_strerror(result));
+    (void)snprintf(why, size, text("the terminal cannot be watched: %s"),
+                   text(uv_strerror(result)));
     if (t->open_handles > 0) {
         close_handles(t);
     } else {

@@ -36,6 +36,10 @@ struct terminal *terminal_open(struct loop *loop, char *why, size_t size);
 void terminal_ask(struct terminal *t, const char *prompt, bool echo, uint64_t timeout_ms,
                   terminal_done *done, void *owner);
 
+/* asked(owner, true) is called before a question is shown, and with false when it is over, before
+ * its `done`: for who uses the same terminal. NULL: nobody. */
+void terminal_watch(struct terminal *t, void (*asked)(void *owner, bool open), void *owner);
+
 /* Whether a question is open. */
 bool terminal_busy(const struct terminal *t);
 

@@ -175,11 +175,14 @@ static void write_sealed(struct link *l, struct block *block, size_t made, bool 
         link_close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
         return;
     }
-    /* An error of the socket is not the end yet: the peer may have said why in what it sent
-     * before. */
-    (void)writer_put(&l->out, block, block->octets, made);
+    int result = writer_put(&l->out, block, block->octets, made);
     block_release(l->net->loop, block);
-    (void)writer_flush(&l->out);
+    if (result == 0)
+        result = writer_flush(&l->out);
+    /* An error of the socket is not the end yet: the peer may have said why in what it sent before,
+     * and the read finds out. Nobody finds out that memory was short. */
+    if (result == UV_ENOMEM)
+        link_close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
 }
 
 /* Seals what waits, and octets[0..size-1] behind it, and writes. */

@@ -94,6 +94,9 @@ void link_pause(struct link *link);
 void link_wait(struct link *link);
 void link_resume(struct link *link);
 
+/* Has the peer closed or reset the connection, though nobody reads? Asks the socket. */
+bool link_has_gone(const struct link *link);
+
 /* An answer is due within ms (0: whenever); else the link ends as LINK_SILENT. */
 void link_expect(struct link *link, uint64_t ms);
 

@@ -81,7 +81,13 @@ void link_watch_question(struct link *l)
     if (l->side != LINK_LISTENER || open == l->questioned)
         return;
     l->questioned = open;
-    link_expect(l, open ? l->net->handshake_ms : 0);
+    if (open) {
+        l->behind_question = l->handshake_by;
+        link_expect(l, l->net->handshake_ms);
+    } else { /* what the owner expects is due as before */
+        l->handshake_by = l->behind_question;
+        link_arm(l);
+    }
 }
 
 static void tell_opened(struct link *l)
@@ -109,13 +115,12 @@ void link_tell_waiting(struct link *l)
         tell_opened(l);
 }
 
-/* Nobody reads while an `open` waits for the user, who may take long: is the peer still there? */
-static bool has_gone(const struct link *l)
+bool link_has_gone(const struct link *l)
 {
     struct pollfd socket = {.events = POLLRDHUP};
     uv_os_fd_t fd;
 
-    if (!l->open_waits || uv_fileno(&l->sock->uv.handle, &fd) != 0)
+    if (uv_fileno(&l->sock->uv.handle, &fd) != 0)
         return false;
     socket.fd = fd;
     return poll(&socket, 1, 0) > 0 && (socket.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
@@ -127,7 +132,8 @@ void link_accept(struct link *l)
     if (l->state != UP || !l->held)
         return;
     l->held = false;
-    if (has_gone(l)) {
+    /* Nobody reads while an `open` waits for the user, who may take long. */
+    if (l->open_waits && link_has_gone(l)) {
         link_close_because(l, LINK_REFUSED, 0);
         return;
     }

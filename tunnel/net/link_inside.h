@@ -43,6 +43,7 @@ struct link {
     uv_timer_t timer;
     uint64_t started;
     uint64_t handshake_by, finish_by; /* ms of the loop's clock; UINT64_MAX: not now */
+    uint64_t behind_question;         /* handshake_by before a question was open */
     uint64_t used_at;                 /* when records passed last */
     uint64_t active_at, moved;        /* when something moved last, and how much had by then */
 

@@ -1,5 +1,7 @@
 #include "net/sock.h"
 
+#include "text/text.h"
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -73,16 +75,16 @@ static int peer_number(const struct sock *sock, char *host, size_t size, unsigne
     return uv_ip4_name((const struct sockaddr_in *)&address, host, size);
 }
 
-void sock_peer(const struct sock *sock, char text[SOCK_TEXT])
+void sock_peer(const struct sock *sock, char name[SOCK_TEXT])
 {
     char host[64];
     unsigned port = 0;
     bool v6 = false;
 
     if (peer_number(sock, host, sizeof host, &port, &v6) != 0)
-        (void)snprintf(text, SOCK_TEXT, "%s", sock->is_tcp ? "a peer that has gone" : "unix");
+        (void)snprintf(name, SOCK_TEXT, "%s", sock->is_tcp ? text("a peer that has gone") : "unix");
     else
-        (void)snprintf(text, SOCK_TEXT, v6 ? "[%s]:%u" : "%s:%u", host, port);
+        (void)snprintf(name, SOCK_TEXT, v6 ? "[%s]:%u" : "%s:%u", host, port);
 }
 
 void sock_source(const struct sock *sock, char text[SOCK_TEXT])

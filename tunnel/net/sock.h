@@ -34,7 +34,7 @@ void sock_tune(struct sock *sock);
 void sock_tune_fd(int fd);
 
 /* The far address, as text for messages: 192.0.2.1:5, [2001:db8::1]:5, or unix. */
-void sock_peer(const struct sock *sock, char text[SOCK_TEXT]);
+void sock_peer(const struct sock *sock, char name[SOCK_TEXT]);
 
 /* The far address without the port: who counts as one source. Empty for a Unix socket. */
 void sock_source(const struct sock *sock, char text[SOCK_TEXT]);
