@@ -6,12 +6,12 @@
 #include "tree.h"
 
 #include <check.h>
-#include <stdbool.h>
-#include <sys/syscall.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { SIZE = 200000 };

@@ -207,7 +207,7 @@ static void tell_over(struct transfer *t, const struct transfer_event *event)
 
     if (event->end == TRANSFER_END_DECLINED && t->ours)
         files.step = CHAT_FILES_REFUSED;
-    files.done = event->end == TRANSFER_END_DONE && files.failed == 0 && files.skipped == 0;
+    files.done = transfer_event_whole(event);
     end(t, files);
 }
 

@@ -1,6 +1,7 @@
 #include "apps/exchange.h"
 
 #include "apps/station.h"
+#include "text/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,7 +132,7 @@ static void arrived(void *owner, struct link *link)
     if (d == NULL) {
         station_gone(e->station);
         if (e->options.until == EXCHANGE_TAKEN) {
-            end_with(e, OUTCOME_INTERNAL, "out of memory");
+            end_with(e, OUTCOME_INTERNAL, text("out of memory"));
             tell_if_alone(e);
         }
         return;
@@ -200,7 +201,7 @@ struct exchange *exchange_listen(const struct net *net, const struct address *ad
     struct exchange *e = exchange_new(net, options, sink);
 
     if (e == NULL) {
-        (void)snprintf(why, size, "out of memory");
+        (void)snprintf(why, size, text("out of memory"));
         return NULL;
     }
     e->listens = true;
@@ -218,7 +219,7 @@ static void on_drained(uv_timer_t *timer)
 {
     struct exchange *e = timer->data;
 
-    set_outcome(e, OUTCOME_CUT, "not all was through in time (--drain): cut off");
+    set_outcome(e, OUTCOME_CUT, text("not all was through in time (--drain): cut off"));
     for (struct delivery *d = e->deliveries; d != NULL; d = delivery_next(d))
         delivery_cut(d);
 }
@@ -228,7 +229,7 @@ void exchange_stop(struct exchange *e)
     if (e->over || e->orphan)
         return;
     if (!e->stopping)
-        end_with(e, OUTCOME_DONE, "");
+        end_with(e, OUTCOME_DONE, text(""));
     (void)uv_timer_start(&e->timer, on_drained, e->net->drain_ms, 0);
     tell_if_alone(e);
 }

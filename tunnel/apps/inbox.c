@@ -2,6 +2,7 @@
 
 #include "apps/inbox_file.h"
 #include "apps/safe_path.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -79,7 +80,7 @@ struct inbox *inbox_new(const char *folder, bool overwrite, EVP_MD *sha256, char
     struct inbox *inbox = calloc(1, sizeof *inbox);
 
     if (inbox == NULL) {
-        (void)snprintf(why, size, "out of memory");
+        (void)snprintf(why, size, text("out of memory"));
         return NULL;
     }
     inbox->manner =
@@ -115,7 +116,7 @@ void inbox_file_skip_errno(struct inbox_answer *answer)
 {
     answer->what = INBOX_SKIP;
     answer->reason = TRANSFER_WRITE;
-    (void)snprintf(answer->text, sizeof answer->text, "cannot be written: %s",
+    (void)snprintf(answer->text, sizeof answer->text, text("cannot be written: %s"),
                    transfer_error_text(errno));
 }
 
@@ -124,7 +125,7 @@ static void skip_unopened(struct inbox_answer *answer)
 {
     if (errno == ENOTDIR)
         inbox_file_skip(answer, TRANSFER_EXISTS,
-                        "something that is no folder is in the place of one");
+                        text("something that is no folder is in the place of one"));
     else
         inbox_file_skip_errno(answer);
 }
@@ -141,7 +142,7 @@ static bool judge(const struct transfer_entry *entry, struct inbox_answer *answe
         inbox_file_skip(answer, TRANSFER_KIND, transfer_reason_text(TRANSFER_KIND));
     else if ((entry->mode & ~(uint32_t)TRANSFER_MODE) != 0 || entry->mtime_ns >= 1000000000 ||
              entry->size > most)
-        inbox_file_skip(answer, TRANSFER_KIND, "has a mode, time or size that cannot be");
+        inbox_file_skip(answer, TRANSFER_KIND, text("has a mode, time or size that cannot be"));
     else
         return true;
     return false;
@@ -187,12 +188,12 @@ static void make_folder(int parent, const char *name, uint32_t mode, struct inbo
         if (fsync(parent) != 0 && errno != EINVAL) /* some file systems know none for folders */
             skip_unopened(answer);
         else
-            inbox_file_skip(answer, TRANSFER_KEPT, "");
+            inbox_file_skip(answer, TRANSFER_KEPT, text(""));
         return;
     }
     if (errno == EEXIST && fstatat(parent, name, &facts, AT_SYMLINK_NOFOLLOW) == 0) {
         if (S_ISDIR(facts.st_mode)) {
-            inbox_file_skip(answer, TRANSFER_KEPT, "");
+            inbox_file_skip(answer, TRANSFER_KEPT, text(""));
             return;
         }
         errno = ENOTDIR;
@@ -234,8 +235,8 @@ static int finish_folder(int fd, const struct transfer_entry *entry, unsigned ma
 
     if (fstat(fd, &facts) != 0)
         return -1;
-    if (mode != (facts.st_mode & 0777) &&
-        fchmod(fd, (facts.st_mode & 07000) | mode) != 0 && errno != EPERM)
+    if (mode != (facts.st_mode & 0777) && fchmod(fd, (facts.st_mode & 07000) | mode) != 0 &&
+        errno != EPERM)
         return -1;
     if (futimens(fd, times) != 0 && errno != EPERM)
         return -1;

@@ -2,6 +2,7 @@
 
 #include "apps/file_hash.h"
 #include "apps/part.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -116,12 +117,12 @@ static void look(struct inbox_file *file, const struct transfer_entry *entry,
         else
             inbox_file_skip_errno(answer);
     } else if (seems_equal(&there, entry) && entry->size == 0) {
-        inbox_file_skip(answer, TRANSFER_KEPT, "");
+        inbox_file_skip(answer, TRANSFER_KEPT, text(""));
     } else if (seems_equal(&there, entry) && open_there(file, entry)) {
         file->offered = entry->size;
         answer->what = INBOX_LOOKING;
     } else if (!S_ISREG(there.st_mode) && !S_ISLNK(there.st_mode)) {
-        inbox_file_skip(answer, TRANSFER_EXISTS, "something that is no file is in its place");
+        inbox_file_skip(answer, TRANSFER_EXISTS, text("something that is no file is in its place"));
     } else if (!file->manner.overwrite) {
         skip_existing(answer);
     } else {
@@ -137,7 +138,7 @@ struct inbox_file *inbox_file_new(const struct inbox_manner *manner, struct inbo
 
     if (file == NULL || (file->hash = file_hash_new(manner->sha256)) == NULL ||
         !part_name(name, manner->sha256, file->part)) {
-        inbox_file_skip(answer, TRANSFER_WRITE, "out of memory");
+        inbox_file_skip(answer, TRANSFER_WRITE, text("out of memory"));
         if (file != NULL)
             file_hash_free(file->hash);
         free(file);
@@ -166,7 +167,7 @@ void inbox_file_look(struct inbox_file *file, struct inbox_answer *answer)
     if (result > 0 && file_hash_value(file->hash, answer->sha256)) {
         want(file, file->offered, answer);
     } else if (!file_hash_restart(file->hash)) {
-        inbox_file_skip(answer, TRANSFER_WRITE, "libcrypto failed");
+        inbox_file_skip(answer, TRANSFER_WRITE, text("libcrypto failed"));
     } else if (file->state == THERE && !file->manner.overwrite) {
         skip_existing(answer); /* it cannot be read, so it is not known to be equal */
     } else {
@@ -187,10 +188,10 @@ static enum transfer_reason fail(struct inbox_file *file, enum transfer_reason r
 
 static enum transfer_reason fail_errno(struct inbox_file *file)
 {
-    char text[TRANSFER_TEXT];
+    char why[TRANSFER_TEXT];
 
-    (void)snprintf(text, sizeof text, "cannot be written: %s", transfer_error_text(errno));
-    return fail(file, TRANSFER_WRITE, text);
+    (void)snprintf(why, sizeof why, text("cannot be written: %s"), transfer_error_text(errno));
+    return fail(file, TRANSFER_WRITE, why);
 }
 
 /* The file that is there differs: what is it replaced by? */
@@ -200,7 +201,7 @@ static enum transfer_reason leave_there(struct inbox_file *file)
     uint64_t size;
 
     if (!file->manner.overwrite)
-        return fail(file, TRANSFER_EXISTS, "is there already with other content");
+        return fail(file, TRANSFER_EXISTS, text("is there already with other content"));
     let_go(file);
     file->fd = part_open(inbox_folder_fd(file->folder), file->part, &size, &problem);
     if (file->fd < 0 && problem.reason != TRANSFER_KEPT)
@@ -214,14 +215,14 @@ enum transfer_reason inbox_file_begin(struct inbox_file *file, uint64_t offset)
     struct part_problem problem;
 
     if (file->state == OVER || (offset != 0 && offset != file->offered))
-        return fail(file, TRANSFER_KIND, "begins where nobody asked for");
+        return fail(file, TRANSFER_KIND, text("begins where nobody asked for"));
     if (offset > 0)
         return TRANSFER_KEPT;
     enum transfer_reason result = file->state == THERE ? leave_there(file) : TRANSFER_KEPT;
     if (result != TRANSFER_KEPT)
         return result;
     if (!file_hash_restart(file->hash))
-        return fail(file, TRANSFER_WRITE, "libcrypto failed");
+        return fail(file, TRANSFER_WRITE, text("libcrypto failed"));
     if (file->state == PART)
         return ftruncate(file->fd, 0) == 0 ? TRANSFER_KEPT : fail_errno(file);
     file->fd = part_make(inbox_folder_fd(file->folder), file->part, &problem);
@@ -247,7 +248,7 @@ enum transfer_reason inbox_file_write(struct inbox_file *file, const uint8_t *oc
     const uint64_t offset = inbox_file_offset(file);
 
     if (!fits(file, size))
-        return fail(file, TRANSFER_KIND, "has more octets than were announced");
+        return fail(file, TRANSFER_KIND, text("has more octets than were announced"));
     for (size_t done = 0; done < size;) {
         ssize_t put = pwrite(file->fd, octets + done, size - done, (off_t)(offset + done));
         if (put < 0 && errno == EINTR)
@@ -256,16 +257,18 @@ enum transfer_reason inbox_file_write(struct inbox_file *file, const uint8_t *oc
             return fail_errno(file);
         done += (size_t)put;
     }
-    return file_hash_add(file->hash, octets, size) ? TRANSFER_KEPT
-                                                   : fail(file, TRANSFER_WRITE, "libcrypto failed");
+    return file_hash_add(file->hash, octets, size)
+               ? TRANSFER_KEPT
+               : fail(file, TRANSFER_WRITE, text("libcrypto failed"));
 }
 
 enum transfer_reason inbox_file_hole(struct inbox_file *file, uint64_t length)
 {
     if (!fits(file, length) || length > TRANSFER_HOLE_MAX)
-        return fail(file, TRANSFER_KIND, "has more octets than were announced");
-    return file_hash_add_zeros(file->hash, length) ? TRANSFER_KEPT
-                                                   : fail(file, TRANSFER_WRITE, "libcrypto failed");
+        return fail(file, TRANSFER_KIND, text("has more octets than were announced"));
+    return file_hash_add_zeros(file->hash, length)
+               ? TRANSFER_KEPT
+               : fail(file, TRANSFER_WRITE, text("libcrypto failed"));
 }
 
 /* ---- keeping it ---- */
@@ -291,7 +294,7 @@ static enum transfer_reason fail_to_place(struct inbox_file *file)
     (void)fchmod(file->fd, 0600);
     errno = error;
     return error == EEXIST || error == EISDIR
-               ? fail(file, TRANSFER_EXISTS, "something has come into its place meanwhile")
+               ? fail(file, TRANSFER_EXISTS, text("something has come into its place meanwhile"))
                : fail_errno(file);
 }
 
@@ -341,13 +344,13 @@ enum transfer_reason inbox_file_keep(struct inbox_file *file, uint64_t size, int
 
     if ((file->state != PART && file->state != THERE) || size != file->size ||
         size != inbox_file_offset(file) || mtime_ns >= 1000000000)
-        return fail(file, TRANSFER_KIND, "has not the size that was announced");
+        return fail(file, TRANSFER_KIND, text("has not the size that was announced"));
     if (!file_hash_value(file->hash, ours))
-        return fail(file, TRANSFER_WRITE, "libcrypto failed");
+        return fail(file, TRANSFER_WRITE, text("libcrypto failed"));
     const bool same = CRYPTO_memcmp(ours, sha256, sizeof ours) == 0;
     if (file->state == THERE) {
         if (!same)
-            return fail(file, TRANSFER_EXISTS, "is there already with other content");
+            return fail(file, TRANSFER_EXISTS, text("is there already with other content"));
         drop_part(file);
         file->was_there = true;
         return TRANSFER_KEPT;

@@ -2,6 +2,7 @@
 
 #include "apps/outbox_file.h"
 #include "apps/safe_path.h"
+#include "text/text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -78,12 +79,12 @@ static int take(struct thing *thing, const char *given, char *why, size_t size)
     }
     thing->name = name_of(given, thing->path);
     if (thing->name == NULL) {
-        (void)snprintf(why, size, "out of memory");
+        (void)snprintf(why, size, text("out of memory"));
         return -1;
     }
     const char *wrong = safe_path_judge(thing->name, strlen(thing->name));
     if (wrong != NULL) {
-        (void)snprintf(why, size, "%s cannot be sent: it %s", given, wrong);
+        (void)snprintf(why, size, text("%s cannot be sent: %s"), given, wrong);
         return -1;
     }
     return 0;
@@ -209,7 +210,7 @@ static enum outbox_step leave_out(char *why, size_t size, const char *text)
 
 static enum outbox_step leave_unread(char *why, size_t size)
 {
-    (void)snprintf(why, size, "cannot be read: %s", transfer_error_text(errno));
+    (void)snprintf(why, size, text("cannot be read: %s"), transfer_error_text(errno));
     return OUTBOX_LEFT_OUT;
 }
 
@@ -247,11 +248,11 @@ static int enter(struct outbox_walk *walk, int at, const char *name)
 
 static const char *kind_text(mode_t mode)
 {
-    return S_ISLNK(mode)                    ? "is a symbolic link"
-           : S_ISFIFO(mode)                 ? "is a named pipe"
-           : S_ISSOCK(mode)                 ? "is a socket"
-           : S_ISCHR(mode) || S_ISBLK(mode) ? "is a device"
-                                            : "is neither a file nor a folder";
+    return S_ISLNK(mode)                    ? text("is a symbolic link")
+           : S_ISFIFO(mode)                 ? text("is a named pipe")
+           : S_ISSOCK(mode)                 ? text("is a socket")
+           : S_ISCHR(mode) || S_ISBLK(mode) ? text("is a device")
+                                            : text("is neither a file nor a folder");
 }
 
 /* Announces `name` in the folder `at`, which walk->path is. */
@@ -424,7 +425,7 @@ struct outbox_file *outbox_open(const struct outbox *outbox, const struct transf
 
     if (fd < 0) {
         *reason = TRANSFER_READ;
-        (void)snprintf(why, size, "cannot be opened: %s", transfer_error_text(errno));
+        (void)snprintf(why, size, text("cannot be opened: %s"), transfer_error_text(errno));
         return NULL;
     }
     return outbox_file_new(fd, entry, outbox->sha256, reason, why, size);

@@ -1,6 +1,7 @@
 #include "apps/outbox_file.h"
 
 #include "apps/file_hash.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -38,12 +39,12 @@ struct outbox_file *outbox_file_new(int fd, const struct transfer_entry *entry,
 
     *reason = TRANSFER_READ;
     if (file == NULL || (file->hash = file_hash_new(sha256)) == NULL) {
-        (void)snprintf(why, size, "out of memory");
+        (void)snprintf(why, size, text("out of memory"));
     } else if (fstat(fd, &file->before) != 0) {
-        (void)snprintf(why, size, "cannot be read: %s", transfer_error_text(errno));
+        (void)snprintf(why, size, text("cannot be read: %s"), transfer_error_text(errno));
     } else if (!S_ISREG(file->before.st_mode) || !as_announced(&file->before, entry)) {
         *reason = TRANSFER_CHANGED;
-        (void)snprintf(why, size, "has changed since it was announced");
+        (void)snprintf(why, size, text("has changed since it was announced"));
     } else {
         file->fd = fd;
         file->sparse = file->before.st_blocks < file->before.st_size / 512;
@@ -58,7 +59,7 @@ struct outbox_file *outbox_file_new(int fd, const struct transfer_entry *entry,
 
 static enum outbox_step failed(struct outbox_file *file, const char *what)
 {
-    (void)snprintf(file->why, sizeof file->why, "cannot be read: %s", what);
+    (void)snprintf(file->why, sizeof file->why, text("cannot be read: %s"), what);
     return OUTBOX_FAILED;
 }
 
@@ -76,10 +77,10 @@ enum outbox_step outbox_file_resume(struct outbox_file *file, uint64_t offset,
         return failed(file, transfer_error_text(errno));
     bool same = result > 0; /* or it has become shorter: finish will see it */
     if (same && !file_hash_value(file->hash, ours))
-        return failed(file, "libcrypto failed");
+        return failed(file, text("libcrypto failed"));
     if (same && CRYPTO_memcmp(ours, sha256, sizeof ours) == 0)
         return OUTBOX_OK;
-    return file_hash_restart(file->hash) ? OUTBOX_OK : failed(file, "libcrypto failed");
+    return file_hash_restart(file->hash) ? OUTBOX_OK : failed(file, text("libcrypto failed"));
 }
 
 uint64_t outbox_file_offset(const struct outbox_file *file)
@@ -131,7 +132,7 @@ enum outbox_step outbox_file_read(struct outbox_file *file, uint8_t *buffer, siz
         return OUTBOX_END;
     if ((*hole = hole_at(file, offset)) > 0)
         return file_hash_add_zeros(file->hash, *hole) ? OUTBOX_OK
-                                                      : failed(file, "libcrypto failed");
+                                                      : failed(file, text("libcrypto failed"));
     if (file->sparse && file->data_end - offset < left)
         left = file->data_end - offset;
     ssize_t got = read_at(file->fd, buffer, left < room ? (size_t)left : room, offset);
@@ -140,7 +141,8 @@ enum outbox_step outbox_file_read(struct outbox_file *file, uint8_t *buffer, siz
     *size = (size_t)got;
     if (got == 0) /* it was cut short: finish says so */
         return OUTBOX_END;
-    return file_hash_add(file->hash, buffer, *size) ? OUTBOX_OK : failed(file, "libcrypto failed");
+    return file_hash_add(file->hash, buffer, *size) ? OUTBOX_OK
+                                                    : failed(file, text("libcrypto failed"));
 }
 
 enum outbox_step outbox_file_finish(struct outbox_file *file, struct outbox_done *done)
@@ -157,13 +159,14 @@ enum outbox_step outbox_file_finish(struct outbox_file *file, struct outbox_done
         return failed(file, transfer_error_text(errno));
     if (more > 0 || size != (uint64_t)after.st_size || after.st_size != file->before.st_size ||
         !same_times(&after, &file->before)) {
-        (void)snprintf(file->why, sizeof file->why, "has changed while it was read");
+        (void)snprintf(file->why, sizeof file->why, text("has changed while it was read"));
         return OUTBOX_CHANGED;
     }
     done->size = size;
     done->mtime = after.st_mtim.tv_sec;
     done->mtime_ns = (uint32_t)after.st_mtim.tv_nsec;
-    return file_hash_value(file->hash, done->sha256) ? OUTBOX_OK : failed(file, "libcrypto failed");
+    return file_hash_value(file->hash, done->sha256) ? OUTBOX_OK
+                                                     : failed(file, text("libcrypto failed"));
 }
 
 const char *outbox_file_why(const struct outbox_file *file)

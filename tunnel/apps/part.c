@@ -1,4 +1,5 @@
 #include "apps/part.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,10 +51,10 @@ static int refuse(int fd, struct part_problem *problem, enum transfer_reason rea
 
 static int refuse_errno(int fd, struct part_problem *problem)
 {
-    char text[TRANSFER_TEXT];
+    char why[TRANSFER_TEXT];
 
-    (void)snprintf(text, sizeof text, "cannot be written: %s", transfer_error_text(errno));
-    return refuse(fd, problem, TRANSFER_WRITE, text);
+    (void)snprintf(why, sizeof why, text("cannot be written: %s"), transfer_error_text(errno));
+    return refuse(fd, problem, TRANSFER_WRITE, why);
 }
 
 /* Whether `part` in the folder is the file fd. */

@@ -1,6 +1,7 @@
 #include "apps/receiver.h"
 
 #include "apps/receiver_inside.h"
+#include "text/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,11 +162,11 @@ static void take_offer(struct receiver *r, const struct transfer_record *record)
     const size_t name_size = record->offer.name_size;
 
     if (r->state != RECEIVER_NEW) {
-        broken(r, "the sender made two offers");
+        broken(r, text("the sender made two offers"));
         return;
     }
     if (record->offer.things == 0 || (record->offer.things == 1) != (name_size > 0)) {
-        broken(r, "the sender does not say what it offers");
+        broken(r, text("the sender does not say what it offers"));
         return;
     }
     r->state = RECEIVER_ASKS;
@@ -188,7 +189,7 @@ static void take_entry(struct receiver *r, const struct transfer_entry *entry)
 
     if (r->state != RECEIVER_GETS || r->all_came || entry->index != r->next ||
         r->next - r->first >= TRANSFER_ENTRIES || r->next == UINT32_MAX) {
-        broken(r, "the sender announced a file out of turn");
+        broken(r, text("the sender announced a file out of turn"));
         return;
     }
     const char *wrong = receiver_judge(r, entry);
@@ -200,7 +201,7 @@ static void take_entry(struct receiver *r, const struct transfer_entry *entry)
     item->entry.path = item->path;
     r->next++;
     if (item->path == NULL || !receiver_open_or_end(r, item))
-        receiver_fail(r, "out of memory");
+        receiver_fail(r, text("out of memory"));
 }
 
 /* The file whose content comes now, if any does. */
@@ -268,9 +269,9 @@ static void take_content(struct receiver *r, const struct transfer_record *recor
 
     if (r->state != RECEIVER_GETS || item == NULL || record->index != item->entry.index ||
         !fits(item, record))
-        broken(r, "the sender sent what was not asked for, or out of order");
+        broken(r, text("the sender sent what was not asked for, or out of order"));
     else if (!record_queue_put(&r->queue, (uint8_t)record->type, content, size))
-        broken(r, "the sender does not wait until what it sent is written");
+        broken(r, text("the sender does not wait until what it sent is written"));
     else
         pause_or_not(r);
 }
@@ -278,7 +279,7 @@ static void take_content(struct receiver *r, const struct transfer_record *recor
 static void take_all(struct receiver *r, uint32_t count)
 {
     if (r->state != RECEIVER_GETS || r->all_came || count != r->next || r->folder != NULL)
-        broken(r, "the sender's count of what it announced is not right");
+        broken(r, text("the sender's count of what it announced is not right"));
     else
         r->all_came = true;
 }
@@ -291,7 +292,7 @@ void receiver_take(struct receiver *r, uint8_t type, const uint8_t *content, siz
         return;
     receiver_enter(r);
     if (!transfer_parse(&record, type, content, size))
-        broken(r, "the sender sent a record that cannot be read");
+        broken(r, text("the sender sent a record that cannot be read"));
     else if (type == TRANSFER_RECORD_OFFER)
         take_offer(r, &record);
     else if (type == TRANSFER_RECORD_ENTRY)
@@ -305,7 +306,7 @@ void receiver_take(struct receiver *r, uint8_t type, const uint8_t *content, siz
     else if (type == TRANSFER_RECORD_STOP)
         end(r, TRANSFER_END_STOPPED, transfer_stop_text(record.reason));
     else
-        broken(r, "the sender sent a record that only a receiver sends");
+        broken(r, text("the sender sent a record that only a receiver sends"));
     pump(r);
     receiver_leave(r);
 }
@@ -322,7 +323,7 @@ void receiver_answer(struct receiver *r, struct inbox *inbox)
     if (inbox != NULL) {
         reply(r, &(struct transfer_record){.type = TRANSFER_RECORD_ANSWER, .answer = true});
         if (!record_queue_init(&r->queue, RECEIVER_QUEUE))
-            receiver_fail(r, "out of memory");
+            receiver_fail(r, text("out of memory"));
     }
     pump(r);
     receiver_leave(r);

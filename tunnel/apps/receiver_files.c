@@ -1,5 +1,6 @@
 /* The thread pool's part of a receiver: one job at a time. */
 #include "apps/receiver_inside.h"
+#include "text/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,7 +189,7 @@ static void start(struct receiver *r, enum receiver_job job)
     if (uv_queue_work(r->loop, &r->work, work, worked) == 0)
         return;
     r->job = JOB_NONE;
-    receiver_fail(r, "the thread pool takes no work");
+    receiver_fail(r, text("the thread pool takes no work"));
 }
 
 static bool may_end_folder(struct receiver *r)

@@ -1,5 +1,6 @@
 /* What a receiver holds a sender to: what was offered, in the order of a walk. */
 #include "apps/receiver_inside.h"
+#include "text/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,9 +52,9 @@ static bool is_in_place(const struct receiver *r, const struct transfer_entry *e
 const char *receiver_judge(struct receiver *r, const struct transfer_entry *entry)
 {
     if (!is_in_place(r, entry) || (entry->kind == TRANSFER_FOLDER && r->depth == DEPTH))
-        return "the sender announced something outside the folder that is open";
+        return text("the sender announced something outside the folder that is open");
     if (entry->kind != TRANSFER_FOLDER_END && !is_offered(r, entry))
-        return "the sender has more than it offered, or something else";
+        return text("the sender has more than it offered, or something else");
     return NULL;
 }
 

@@ -1,5 +1,6 @@
 #include "apps/safe_path.h"
 
+#include "text/text.h"
 #include "text/utf8.h"
 
 #include <errno.h>
@@ -27,16 +28,16 @@ static bool names_a_part(const char *name, size_t size)
 static const char *judge_component(const char *name, size_t size)
 {
     if (size == 0)
-        return "has an empty component";
+        return text("has an empty component");
     if (size > SAFE_PATH_NAME)
-        return "has a component of more than 255 octets";
+        return text("has a component of more than 255 octets");
     if (name[0] == '.' && (size == 1 || (size == 2 && name[1] == '.')))
-        return "has a component . or ..";
+        return text("has a component . or ..");
     if (names_a_part(name, size))
-        return "has the name of an unfinished transfer";
+        return text("has the name of an unfinished transfer");
     for (size_t i = 0, step; i < size; i += step)
         if ((step = sound_character(name + i, size - i)) == 0)
-            return "has control characters in its name, or some that are not UTF-8";
+            return text("has control characters in its name, or some that are not UTF-8");
     return NULL;
 }
 
@@ -53,11 +54,11 @@ const char *safe_path_judge(const char *path, size_t size)
     const char *wrong = NULL;
 
     if (size == 0)
-        return "has no name";
+        return text("has no name");
     if (size > SAFE_PATH_MAX)
-        return "has a path of more than 4096 octets";
+        return text("has a path of more than 4096 octets");
     if (path[0] == '/')
-        return "is an absolute path";
+        return text("is an absolute path");
     for (size_t at = 0, depth = 1; wrong == NULL; depth++) {
         size_t length = component_size(path + at, size - at);
         wrong = depth > SAFE_PATH_DEPTH ? "lies more than 64 folders deep"

@@ -1,6 +1,7 @@
 #include "apps/sender.h"
 
 #include "apps/sender_inside.h"
+#include "text/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,11 +152,11 @@ static bool is_next_reply(struct sender *s, uint32_t index)
 static void take_answer(struct sender *s, bool yes)
 {
     if (s->state != SENDER_WAITS) {
-        broken(s, "the receiver answered what was not asked");
+        broken(s, text("the receiver answered what was not asked"));
     } else if (!yes) {
         end(s, TRANSFER_END_DECLINED, "");
     } else if ((s->walk = outbox_walk_new(s->outbox)) == NULL) {
-        sender_fail(s, "out of memory");
+        sender_fail(s, text("out of memory"));
     } else {
         s->state = SENDER_GIVES;
         sender_tell(s, (struct transfer_event){.type = TRANSFER_EVENT_ACCEPTED});
@@ -167,7 +168,7 @@ static void take_want(struct sender *s, const struct transfer_record *r)
     struct sender_item *item = find(s, r->index);
 
     if (item == NULL || !is_next_reply(s, r->index) || r->want.offset > item->entry.size) {
-        broken(s, "the receiver wants what was not announced, or is not there");
+        broken(s, text("the receiver wants what was not announced, or is not there"));
         return;
     }
     if (!r->want.wanted) {
@@ -196,7 +197,7 @@ static void take_kept(struct sender *s, uint32_t index, uint8_t reason)
         item->refused = true;
         item->refusal = reason;
     } else {
-        broken(s, "the receiver has kept what it was not sent");
+        broken(s, text("the receiver has kept what it was not sent"));
     }
 }
 
@@ -205,7 +206,7 @@ static void take_progress(struct sender *s, uint64_t progress)
     const bool waits = s->state == SENDER_WAITS || s->state == SENDER_GIVES;
 
     if (!waits || progress < s->acknowledged || progress > s->sent) {
-        broken(s, "the receiver has taken more than was sent, or less than before");
+        broken(s, text("the receiver has taken more than was sent, or less than before"));
         return;
     }
     s->signs++;
@@ -218,7 +219,7 @@ static void take_over(struct sender *s, const struct transfer_record *r)
     if (s->state != SENDER_GIVES || !s->all_sent || s->first != s->next ||
         r->over.kept != s->kept || r->over.skipped != s->skipped ||
         r->over.failed != s->failed_here + s->failed_there)
-        broken(s, "the receiver's count of what it has kept is not right");
+        broken(s, text("the receiver's count of what it has kept is not right"));
     else
         end(s, TRANSFER_END_DONE, "");
 }
@@ -245,7 +246,7 @@ static void take(struct sender *s, const struct transfer_record *r)
         end(s, TRANSFER_END_STOPPED, transfer_stop_text(r->reason));
         break;
     default:
-        broken(s, "the receiver sent a record that only a sender sends");
+        broken(s, text("the receiver sent a record that only a sender sends"));
         break;
     }
 }
@@ -260,7 +261,7 @@ void sender_take(struct sender *s, uint8_t type, const uint8_t *content, size_t 
     if (transfer_parse(&record, type, content, size))
         take(s, &record);
     else
-        broken(s, "the receiver sent a record that cannot be read");
+        broken(s, text("the receiver sent a record that cannot be read"));
     pump(s);
     sender_leave(s);
 }
@@ -481,7 +482,7 @@ void sender_look(struct sender *s)
     if (job == JOB_FILL) {
         look_at_load(s);
     } else if (s->step == OUTBOX_FAILED) {
-        sender_fail(s, "out of memory");
+        sender_fail(s, text("out of memory"));
         return;
     } else if (job == JOB_WALK && s->step == OUTBOX_END) {
         s->walked = true;
@@ -519,7 +520,7 @@ void sender_start(struct sender *s)
     s->walk = outbox_walk_new(s->outbox);
     s->state = SENDER_SURVEYS;
     if (s->walk == NULL)
-        sender_fail(s, "out of memory");
+        sender_fail(s, text("out of memory"));
     pump(s);
     sender_leave(s);
 }

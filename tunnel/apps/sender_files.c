@@ -1,5 +1,6 @@
 /* The thread pool's part of a sender: one job at a time. */
 #include "apps/sender_inside.h"
+#include "text/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,7 +133,7 @@ static void start(struct sender *s, enum sender_job job)
     if (uv_queue_work(s->loop, &s->work, work, worked) == 0)
         return;
     s->job = JOB_NONE;
-    sender_fail(s, "the thread pool takes no work");
+    sender_fail(s, text("the thread pool takes no work"));
 }
 
 /* The file to be read now; NULL if there is none. */
@@ -173,7 +174,7 @@ static bool begin_load(struct sender *s)
     if (s->waiting == SENDER_LOADS || item == NULL)
         return false;
     if (!make_blocks(s)) {
-        sender_fail(s, "out of memory");
+        sender_fail(s, text("out of memory"));
         return false;
     }
     *l = (struct sender_load){.index = s->fill, .octets = l->octets};
@@ -242,7 +243,7 @@ void sender_found(struct sender *s)
     if (s->step == OUTBOX_OK) {
         if (!is_too_late(s))
             return;
-        (void)snprintf(s->why, sizeof s->why, "has come, or grown, since all was counted");
+        (void)snprintf(s->why, sizeof s->why, text("has come, or grown, since all was counted"));
     }
     if (s->step == OUTBOX_LEFT_OUT || told) {
         s->left_out++;

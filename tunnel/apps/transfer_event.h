@@ -68,4 +68,12 @@ struct transfer_event {
  * anything else of it, except that receiver_answer may be called at TRANSFER_EVENT_OFFER. */
 typedef void transfer_sink(void *owner, const struct transfer_event *event);
 
+/* Of an `over`: was all that there was to offer kept? */
+static inline bool transfer_event_whole(const struct transfer_event *event)
+{
+    return event->end == TRANSFER_END_DONE &&
+           (event->skipped | event->failed_here | event->failed_there | event->left_out |
+            event->gone_files | event->gone_folders | event->gone_octets) == 0;
+}
+
 #endif

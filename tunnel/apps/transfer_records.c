@@ -2,6 +2,7 @@
 
 #include "apps/transfer_event.h"
 #include "channel/bytes.h"
+#include "text/text.h"
 
 enum { VERSION = 1, NS = 1000000000 };
 
@@ -273,12 +274,12 @@ size_t transfer_write(const struct transfer_record *record, uint8_t *out, size_t
 const char *transfer_stop_text(uint8_t reason)
 {
     static const char *const texts[] = {
-        [TRANSFER_STOP_USER] = "the other side's user wants no more of it",
-        [TRANSFER_STOP_FAILED] = "the other side cannot go on",
-        [TRANSFER_STOP_RULES] = "the other side says that this one broke the rules",
+        [TRANSFER_STOP_USER] = TEXT("the other side's user wants no more of it"),
+        [TRANSFER_STOP_FAILED] = TEXT("the other side cannot go on"),
+        [TRANSFER_STOP_RULES] = TEXT("the other side says that this one broke the rules"),
     };
 
-    return reason > 0 && reason < sizeof texts / sizeof texts[0]
-               ? texts[reason]
-               : "the other side gave up for a reason that is unknown here";
+    return text(reason > 0 && reason < sizeof texts / sizeof texts[0]
+                    ? texts[reason]
+                    : TEXT("the other side gave up for a reason that is unknown here"));
 }

@@ -78,9 +78,7 @@ static int refuse_word(const char *word)
                   "--help",
                   word);
     else
-        say_error(
-            "\"%.80s\" is not a subcommand: usi-tunnel --help lists them",
-            word);
+        say_error("\"%.80s\" is not a subcommand: usi-tunnel --help lists them", word);
     return STATUS_USAGE;
 }
 

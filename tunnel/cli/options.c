@@ -349,7 +349,7 @@ static enum options_result finish_files(struct parser *parser)
         return OPTIONS_OK;
     return refuse(parser, "%s needs %s: usi-tunnel %s %s", options_command_name(out),
                   parser->word_count == 0 ? text("an address")
-                                           : text("files or folders after the address"),
+                                          : text("files or folders after the address"),
                   options_command_name(out), sends ? text("ADDRESS FILE...") : text("ADDRESS"));
 }
 

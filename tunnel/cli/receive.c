@@ -80,14 +80,15 @@ static void put_question(struct receive *r, const struct delivery *delivery,
                        text("%s offers the file \"%s\", %s. Take it into \"%.200s\"? [y/N] "),
                        delivery_peer(delivery), e->name, amount, folder);
     else if (e->things == 1)
-        (void)snprintf(r->question, sizeof r->question,
-                       text("%s offers the folder \"%s\": %s, %s, %s. Take it into \"%.200s\"? [y/N] "),
-                       delivery_peer(delivery), e->name, files, folders, amount, folder);
+        (void)snprintf(
+            r->question, sizeof r->question,
+            text("%s offers the folder \"%s\": %s, %s, %s. Take it into \"%.200s\"? [y/N] "),
+            delivery_peer(delivery), e->name, files, folders, amount, folder);
     else
-        (void)snprintf(r->question, sizeof r->question,
-                       text("%s offers %" PRIu32
-                            " things: %s, %s, %s. Take them into \"%.200s\"? [y/N] "),
-                       delivery_peer(delivery), e->things, files, folders, amount, folder);
+        (void)snprintf(
+            r->question, sizeof r->question,
+            text("%s offers %" PRIu32 " things: %s, %s, %s. Take them into \"%.200s\"? [y/N] "),
+            delivery_peer(delivery), e->things, files, folders, amount, folder);
 }
 
 static void ask_now(struct receive *r)

@@ -19,9 +19,9 @@ void say(enum say_level level, const char *format, ...) __attribute__((format(pr
 void say_more(enum say_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Copies text[0..length-1] into line with every character that inert_changes and every octet that
- * is no character as \xNN, as messages are printed, and returns the octets written. Characters are UTF-8
- * or, in a locale of another character set, of that. line has room for SAY_ESCAPED * length octets
- * and one more. */
+ * is no character as \xNN, as messages are printed, and returns the octets written. Characters are
+ * UTF-8 or, in a locale of another character set, of that. line has room for SAY_ESCAPED * length
+ * octets and one more. */
 enum { SAY_ESCAPED = 4 };
 size_t say_escape(char *line, const char *text, size_t length);
 

@@ -23,8 +23,8 @@ enum report_type {
                                 this try was */
     REPORT_ASKED,            /* peer, number: what a password question's answer was, as in
                                 USI_EVENT_ASKED */
-    REPORT_UNDONE,           /* peer, text: of a transfer that ended in order something is not done */
-    REPORT_WARNING           /* text */
+    REPORT_UNDONE, /* peer, text: of a transfer that ended in order something is not done */
+    REPORT_WARNING /* text */
 };
 
 struct report {
