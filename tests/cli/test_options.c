@@ -53,9 +53,12 @@ static enum options_result parse(enum options_command command, const char *line)
 {
     static char text[LINE_MAX_SIZE];
     static char subcommand[] = "subcommand";
-    char *words[WORDS_MAX] = {subcommand}, *rest = text;
+    static char *words[WORDS_MAX]; /* options point into it */
+    char *rest = text;
     int count = 1;
 
+    memset(words, 0, sizeof words);
+    words[0] = subcommand;
     ck_assert_uint_lt(strlen(line), sizeof text);
     memcpy(text, line, strlen(line) + 1);
     for (char *word; (word = strtok_r(rest, " ", &rest)) != NULL;) {

@@ -98,9 +98,10 @@ static bool deliver(void)
         sender_take(both.sender, up->type, up->content, up->size);
         receiver_go_on(both.receiver);
     }
+    bool any = down != NULL || up != NULL;
     free(down);
     free(up);
-    return down != NULL || up != NULL;
+    return any;
 }
 
 static bool is_over(void)

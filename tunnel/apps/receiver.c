@@ -197,7 +197,7 @@ static void take_entry(struct receiver *r, const struct transfer_entry *entry)
         broken(r, wrong);
         return;
     }
-    *item = (struct receiver_item){.entry = *entry, .path = strndup(entry->path, entry->path_size)};
+    *item = (struct receiver_item){.entry = *entry, .path = transfer_path_copy(entry)};
     item->entry.path = item->path;
     r->next++;
     if (item->path == NULL || !receiver_open_or_end(r, item))

@@ -18,7 +18,7 @@ static void walk(struct sender *s)
     s->step = outbox_next(s->walk, &s->found, s->why, sizeof s->why);
     if (s->step == OUTBOX_END)
         return;
-    s->found_path = strndup(s->found.path, s->found.path_size);
+    s->found_path = transfer_path_copy(&s->found);
     if (s->found_path == NULL)
         s->step = OUTBOX_FAILED;
     s->found.path = s->found_path;

@@ -1,7 +1,19 @@
 #include "apps/transfer_entry.h"
 #include "text/text.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+char *transfer_path_copy(const struct transfer_entry *entry)
+{
+    char *copy = malloc(entry->path_size + 1);
+
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, entry->path, entry->path_size);
+    copy[entry->path_size] = '\0';
+    return copy;
+}
 
 const char *transfer_reason_text(unsigned reason)
 {

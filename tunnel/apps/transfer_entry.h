@@ -48,6 +48,9 @@ enum transfer_reason {
     TRANSFER_REASONS      /* how many there are; never sent */
 };
 
+/* The path, with a NUL behind it, for free(); NULL when out of memory. */
+char *transfer_path_copy(const struct transfer_entry *entry);
+
 /* What a reason means, for a message: "the disk..." without a name. Any number is fine. */
 const char *transfer_reason_text(unsigned reason);
 
