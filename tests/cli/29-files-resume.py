@@ -55,7 +55,7 @@ class Resume(FilesScenario):
         dead.wait(-9)
         stall.release.set()
         if alive is sender and way == "send listens":  # it goes on with others
-            alive.says("a stream failed")
+            alive.says("cut off")
             alive.signal(15)
             alive.wait(OK)
         else:

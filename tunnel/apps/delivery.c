@@ -145,13 +145,13 @@ static void judge_done(struct delivery *d)
 {
     const struct transfer_event *e = &d->last;
     const bool sends = d->sender != NULL,
-               gone = e->gone_files + e->gone_folders + e->gone_octets > 0;
+               gone = (e->gone_files | e->gone_folders | e->gone_octets) != 0;
     const uint32_t failed = e->failed_here + e->failed_there;
     const char *separator = ": ";
     char part[TRANSFER_TEXT];
     bool ours = e->failed_here > 0 || e->left_out > 0 || (sends ? gone : e->skipped > 0);
 
-    if (failed + e->skipped + e->left_out == 0 && !gone)
+    if (transfer_event_whole(e))
         return;
     (void)snprintf(d->text, sizeof d->text, "%s: %s", d->peer,
                    failed + e->skipped > 0 ? text("not everything was kept")

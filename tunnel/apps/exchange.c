@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct exchange {
     const struct net *net;
@@ -85,19 +84,6 @@ static bool is_whole(const struct exchange *e, const struct transfer_event *even
            event->skipped + event->failed_there == 0;
 }
 
-static void report_failed(const struct exchange *e, const struct delivery *delivery,
-                          enum transfer_end end, const char *text)
-{
-    bool in_order = end == TRANSFER_END_DONE || end == TRANSFER_END_DECLINED;
-    const char *peer = delivery_peer(delivery);
-    size_t size = strlen(peer);
-    bool names_it = strncmp(text, peer, size) == 0 && strncmp(text + size, ": ", 2) == 0;
-
-    net_report(e->net, (struct report){.type = in_order ? REPORT_UNDONE : REPORT_STREAM_FAILED,
-                                       .peer = peer,
-                                       .text = names_it ? text + size + 2 : text});
-}
-
 static void on_over(void *owner, struct delivery *delivery, const struct transfer_event *event,
                     enum outcome outcome, const char *text)
 {
@@ -115,7 +101,7 @@ static void on_over(void *owner, struct delivery *delivery, const struct transfe
     else if (whole)
         end_with(e, outcome, text);
     else if (!only && outcome != OUTCOME_DONE)
-        report_failed(e, delivery, event->end, text);
+        net_report(e->net, (struct report){.type = REPORT_UNDONE, .text = text});
     station_gone(e->station);
     if (e->stopping || only)
         tell_if_alone(e);
@@ -229,7 +215,7 @@ void exchange_stop(struct exchange *e)
     if (e->over || e->orphan)
         return;
     if (!e->stopping)
-        end_with(e, OUTCOME_DONE, text(""));
+        end_with(e, OUTCOME_DONE, "");
     (void)uv_timer_start(&e->timer, on_drained, e->net->drain_ms, 0);
     tell_if_alone(e);
 }

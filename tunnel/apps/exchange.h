@@ -40,7 +40,7 @@ struct exchange *exchange_connect(const struct net *net, const struct address *a
                                   const struct exchange_sink *sink);
 
 /* Listens, and gives or takes with each peer. What becomes of single peers is said by the sink and
- * as REPORT_UNDONE or REPORT_STREAM_FAILED; with EXCHANGE_TAKEN, told tells the only one's outcome.
+ * as REPORT_UNDONE; with EXCHANGE_TAKEN, told tells the only one's outcome.
  * NULL with a line in why when it cannot listen. */
 struct exchange *exchange_listen(const struct net *net, const struct address *address,
                                  const struct listener_options *listen,

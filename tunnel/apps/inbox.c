@@ -163,7 +163,7 @@ static struct inbox_folder *folder_of(struct inbox *inbox, const char *path, siz
         name[size - from] = '\0';
         return inbox_folder_share(inbox->last);
     }
-    int fd = safe_path_open_parent(inbox->root, path, size, false, name);
+    int fd = safe_path_open_parent(inbox->root, path, size, name);
     if (fd < 0)
         return NULL;
     inbox_folder_free(inbox->last);
@@ -188,12 +188,12 @@ static void make_folder(int parent, const char *name, uint32_t mode, struct inbo
         if (fsync(parent) != 0 && errno != EINVAL) /* some file systems know none for folders */
             skip_unopened(answer);
         else
-            inbox_file_skip(answer, TRANSFER_KEPT, text(""));
+            inbox_file_skip(answer, TRANSFER_KEPT, "");
         return;
     }
     if (errno == EEXIST && fstatat(parent, name, &facts, AT_SYMLINK_NOFOLLOW) == 0) {
         if (S_ISDIR(facts.st_mode)) {
-            inbox_file_skip(answer, TRANSFER_KEPT, text(""));
+            inbox_file_skip(answer, TRANSFER_KEPT, "");
             return;
         }
         errno = ENOTDIR;
@@ -249,7 +249,7 @@ enum transfer_reason inbox_folder_end(struct inbox *inbox, const struct transfer
     struct inbox_answer answer = {.what = INBOX_SKIP};
 
     if (judge(entry, &answer) && made) {
-        int fd = safe_path_open(inbox->root, entry->path, entry->path_size, false);
+        int fd = safe_path_open(inbox->root, entry->path, entry->path_size);
         if (fd < 0 || finish_folder(fd, entry, inbox->manner.umask) != 0)
             skip_unopened(&answer);
         if (fd >= 0)

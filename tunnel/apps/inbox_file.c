@@ -117,7 +117,7 @@ static void look(struct inbox_file *file, const struct transfer_entry *entry,
         else
             inbox_file_skip_errno(answer);
     } else if (seems_equal(&there, entry) && entry->size == 0) {
-        inbox_file_skip(answer, TRANSFER_KEPT, text(""));
+        inbox_file_skip(answer, TRANSFER_KEPT, "");
     } else if (seems_equal(&there, entry) && open_there(file, entry)) {
         file->offered = entry->size;
         answer->what = INBOX_LOOKING;

@@ -408,7 +408,7 @@ static int open_announced(const struct outbox *outbox, const char *path, size_t 
     int root = open(thing->path, flags | O_DIRECTORY);
     if (root < 0)
         return -1;
-    int parent = safe_path_open_parent(root, path + rest, size - rest, false, name);
+    int parent = safe_path_open_parent(root, path + rest, size - rest, name);
     int fd = parent >= 0 ? openat(parent, name, flags) : -1;
     int error = errno;
     if (parent >= 0)

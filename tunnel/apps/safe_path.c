@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* The size of the character at text[0..left-1], or 0: not UTF-8, or a control (C0, DEL, C1). */
@@ -61,7 +60,7 @@ const char *safe_path_judge(const char *path, size_t size)
         return text("is an absolute path");
     for (size_t at = 0, depth = 1; wrong == NULL; depth++) {
         size_t length = component_size(path + at, size - at);
-        wrong = depth > SAFE_PATH_DEPTH ? "lies more than 64 folders deep"
+        wrong = depth > SAFE_PATH_DEPTH ? text("lies more than 64 folders deep")
                                         : judge_component(path + at, length);
         at += length;
         if (at == size)
@@ -72,22 +71,16 @@ const char *safe_path_judge(const char *path, size_t size)
 }
 
 /* A descriptor of the folder `name` in `folder`, or -1 with errno. */
-static int enter(int folder, const char *name, bool make)
+static int enter(int folder, const char *name)
 {
-    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(folder, name, flags);
+    int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-    if (fd < 0 && errno == ENOENT && make) {
-        if (mkdirat(folder, name, 0700) != 0 && errno != EEXIST)
-            return -1;
-        fd = openat(folder, name, flags);
-    }
     if (fd < 0 && errno == ELOOP)
         errno = ENOTDIR; /* a link: which of the two it is differs between file systems */
     return fd;
 }
 
-int safe_path_open(int root, const char *path, size_t size, bool make)
+int safe_path_open(int root, const char *path, size_t size)
 {
     int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -101,7 +94,7 @@ int safe_path_open(int root, const char *path, size_t size, bool make)
         }
         memcpy(name, path + at, length);
         name[length] = '\0';
-        int next = enter(fd, name, make);
+        int next = enter(fd, name);
         int error = errno;
         (void)close(fd);
         errno = error;
@@ -111,8 +104,7 @@ int safe_path_open(int root, const char *path, size_t size, bool make)
     return fd;
 }
 
-int safe_path_open_parent(int root, const char *path, size_t size, bool make,
-                          char name[SAFE_PATH_NAME + 1])
+int safe_path_open_parent(int root, const char *path, size_t size, char name[SAFE_PATH_NAME + 1])
 {
     const char *slash = memrchr(path, '/', size);
     size_t parent = slash != NULL ? (size_t)(slash - path) : 0;
@@ -124,5 +116,5 @@ int safe_path_open_parent(int root, const char *path, size_t size, bool make,
     }
     memcpy(name, path + from, size - from);
     name[size - from] = '\0';
-    return safe_path_open(root, path, parent, make);
+    return safe_path_open(root, path, parent);
 }

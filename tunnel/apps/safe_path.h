@@ -3,7 +3,6 @@
 #ifndef USI_APPS_SAFE_PATH_H
 #define USI_APPS_SAFE_PATH_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 enum {
@@ -21,12 +20,11 @@ enum {
 const char *safe_path_judge(const char *path, size_t size);
 
 /* Opens the folder path[0..size-1] (judged; size 0: root itself) below the folder `root`. Every
- * component must be a folder, none a link; with `make`, missing ones are made with mode 0700.
+ * component must be a folder, none a link.
  * Returns a descriptor to close, or -1 with errno (ENOTDIR: something else is in the way). */
-int safe_path_open(int root, const char *path, size_t size, bool make);
+int safe_path_open(int root, const char *path, size_t size);
 
 /* safe_path_open of the folder that holds path, whose last component is copied to name. */
-int safe_path_open_parent(int root, const char *path, size_t size, bool make,
-                          char name[SAFE_PATH_NAME + 1]);
+int safe_path_open_parent(int root, const char *path, size_t size, char name[SAFE_PATH_NAME + 1]);
 
 #endif

@@ -91,7 +91,7 @@ void report_say(void *sink, const struct report *r)
         say(level, "a stream failed: %s: %s", r->peer, r->text);
         break;
     case REPORT_UNDONE:
-        say(level, "%s: %s", r->peer, r->text);
+        say(level, "%s", r->text);
         break;
     case REPORT_TRY:
         say(level, "%s: a try of the password failed, %" PRIu64 " so far: %s", r->peer, r->number,

@@ -23,7 +23,7 @@ enum report_type {
                                 this try was */
     REPORT_ASKED,            /* peer, number: what a password question's answer was, as in
                                 USI_EVENT_ASKED */
-    REPORT_UNDONE, /* peer, text: of a transfer that ended in order something is not done */
+    REPORT_UNDONE,           /* text, which names the peer: what one transfer has left undone */
     REPORT_WARNING /* text */
 };
 
