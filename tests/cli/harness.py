@@ -9,6 +9,10 @@ ctest sets the environment:
     USI_TUNNEL    the program (required)
     USI_SANITIZE  what it was built with, if with sanitizers: memory is not measured then
     USI_WRAP      words put before the program, e.g. "valgrind -q --error-exitcode=99"
+
+scripts/test --long sets:
+    USI_TALLY         the file that tally() appends to
+    USI_LONG_SECONDS  how long a test that goes on for a while does so
 """
 
 import contextlib
@@ -37,6 +41,8 @@ PREFIX = "usi-tunnel: "
 LISTENING = r"^usi-tunnel: listening on (.+)$"
 PIPE = subprocess.PIPE
 DEVNULL = subprocess.DEVNULL
+
+LONG_SECONDS = int(os.environ.get("USI_LONG_SECONDS", 600))
 
 OK, INTERNAL, USAGE, NO_CONNECTION, NO_AUTHENTICATION, CUT, LOCAL, FAR = range(8)
 
@@ -301,6 +307,15 @@ def until(condition, what):
         if time.monotonic() > end:
             raise AssertionError(f"waited {LIMIT} s for {what}")
         time.sleep(0.01)
+
+
+def tally(fault, times, outcome):
+    """A line of the table that scripts/test --long prints: what was done to the program, how
+    often, and what came of it, in a few words each."""
+    path = os.environ.get("USI_TALLY")
+    if path:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"{fault}\t{times}\t{outcome}\n")
 
 
 def shell(script):
