@@ -245,16 +245,6 @@ static void on_event(void *owner, const struct transfer_event *event)
 
 /* ---- the link ---- */
 
-static void nothing(void *owner)
-{
-    (void)owner;
-}
-
-static void no_data(void *owner, struct block *block, const uint8_t *at, size_t size)
-{
-    (void)owner, (void)block, (void)at, (void)size;
-}
-
 static void take_record(void *owner, uint8_t type, struct block *block, const uint8_t *at,
                         size_t size)
 {
@@ -356,14 +346,7 @@ static void closed(void *owner, const struct link_end *end)
 }
 
 static const struct link_handler handler_of_link = {
-    .knocked = nothing,
-    .identified = nothing,
-    .authenticated = nothing,
-    .opened = nothing,
-    .checked = nothing,
-    .data = no_data,
     .record = take_record,
-    .data_done = nothing,
     .ended = peer_ended,
     .bye = said_bye,
     .writable = writable,
@@ -373,29 +356,12 @@ static const struct link_handler handler_of_link = {
 
 /* ---- a link without a delivery: there was no memory for one ---- */
 
-static void no_record(void *owner, uint8_t type, struct block *block, const uint8_t *at,
-                      size_t size)
-{
-    (void)owner, (void)type, (void)block, (void)at, (void)size;
-}
-
 static void not_closed(void *owner, const struct link_end *end)
 {
     (void)owner, (void)end;
 }
 
 static const struct link_handler deaf_handler = {
-    .knocked = nothing,
-    .identified = nothing,
-    .authenticated = nothing,
-    .opened = nothing,
-    .checked = nothing,
-    .data = no_data,
-    .record = no_record,
-    .data_done = nothing,
-    .ended = nothing,
-    .bye = nothing,
-    .writable = nothing,
     .closed = not_closed,
 };
 

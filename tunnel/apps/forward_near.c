@@ -149,27 +149,8 @@ static void closed(void *owner, const struct link_end *end)
     stream_gone(s, line);
 }
 
-static void nothing(void *owner)
-{
-    (void)owner;
-}
-
-static void no_data(void *owner, struct block *block, const uint8_t *at, size_t size)
-{
-    (void)owner, (void)block, (void)at, (void)size;
-}
-
 static const struct link_handler handler = {
-    .knocked = nothing,
-    .identified = nothing,
     .authenticated = authenticated,
-    .opened = nothing,
-    .checked = nothing,
-    .data = no_data,
-    .data_done = nothing,
-    .ended = nothing,
-    .bye = nothing,
-    .writable = nothing,
     .closed = closed,
 };
 

@@ -81,16 +81,6 @@ static void checked(void *owner)
     link_finish(p->link);
 }
 
-static void nothing(void *owner)
-{
-    (void)owner;
-}
-
-static void no_data(void *owner, struct block *block, const uint8_t *at, size_t size)
-{
-    (void)owner, (void)block, (void)at, (void)size;
-}
-
 static void closed(void *owner, const struct link_end *end)
 {
     struct pipe_connector *p = owner;
@@ -105,16 +95,8 @@ static void closed(void *owner, const struct link_end *end)
 }
 
 static const struct link_handler handler = {
-    .knocked = nothing,
-    .identified = nothing,
     .authenticated = authenticated,
-    .opened = nothing,
     .checked = checked,
-    .data = no_data,
-    .data_done = nothing,
-    .ended = nothing,
-    .bye = nothing,
-    .writable = nothing,
     .closed = closed,
 };
 

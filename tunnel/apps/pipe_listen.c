@@ -239,27 +239,12 @@ static void closed(void *owner, const struct link_end *end)
     remove_peer(owner);
 }
 
-static void nothing(void *owner)
-{
-    (void)owner;
-}
-
-static void no_data(void *owner, struct block *block, const uint8_t *at, size_t size)
-{
-    (void)owner, (void)block, (void)at, (void)size;
-}
-
 static const struct link_handler handler = {
     .knocked = knocked,
     .identified = identified,
     .authenticated = authenticated,
     .opened = opened,
     .checked = checked,
-    .data = no_data,
-    .data_done = nothing,
-    .ended = nothing,
-    .bye = nothing,
-    .writable = nothing,
     .closed = closed,
 };
 

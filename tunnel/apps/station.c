@@ -161,23 +161,7 @@ static void checked(void *owner)
     link_finish(g->link);
 }
 
-static void nothing(void *owner)
-{
-    (void)owner;
-}
-
-static void no_data(void *owner, struct block *block, const uint8_t *at, size_t size)
-{
-    (void)owner, (void)block, (void)at, (void)size;
-}
-
 /* Cannot come before `arrived`, in which the owner's handler takes over. */
-static void no_record(void *owner, uint8_t type, struct block *block, const uint8_t *at,
-                      size_t size)
-{
-    (void)owner, (void)type, (void)block, (void)at, (void)size;
-}
-
 static void closed(void *owner, const struct link_end *end)
 {
     struct guest *g = owner;
@@ -198,12 +182,6 @@ static const struct link_handler handler = {
     .authenticated = authenticated,
     .opened = opened,
     .checked = checked,
-    .data = no_data,
-    .record = no_record,
-    .data_done = nothing,
-    .ended = nothing,
-    .bye = nothing,
-    .writable = nothing,
     .closed = closed,
 };
 

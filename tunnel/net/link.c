@@ -257,7 +257,7 @@ void link_feed(struct link *l)
 {
     if (l->state != UP || !l->authenticated || link_room(l) == 0)
         return;
-    l->handler->writable(l->owner);
+    link_call(l, l->handler->writable);
 }
 
 static void out_changed(void *owner)
@@ -266,7 +266,7 @@ static void out_changed(void *owner)
 
     link_flush(l);
     if (l->state == UP && l->authenticated && !writer_busy(&l->out) && l->out.error == 0) {
-        l->handler->writable(l->owner);
+        link_call(l, l->handler->writable);
     }
 }
 

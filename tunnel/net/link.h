@@ -38,7 +38,8 @@ struct link_end {
     uint8_t reason; /* enum usi_reason */
 };
 
-/* Called from the loop; any may end the link by link_abort, link_cut or link_finish. */
+/* Called from the loop; any may end the link by link_abort, link_cut or link_finish. Those that an
+ * owner has no use for are NULL, except `closed`. */
 struct link_handler {
     /* Listener: a bit, 1 << enum usi_service, for each service that it does; 0: pipes only. Others
      * are refused before `opened`. */
@@ -50,15 +51,15 @@ struct link_handler {
     void (*checked)(void *owner); /* listener: --check; connector: its answer */
     /* Octets of the stream, in block; hold the block or put it to a writer to keep them. */
     void (*data)(void *owner, struct block *block, const uint8_t *at, size_t size);
-    /* A service record, its content in block. NULL where there are only pipes. */
+    /* A service record, its content in block. */
     void (*record)(void *owner, uint8_t type, struct block *block, const uint8_t *at, size_t size);
     void (*data_done)(void *owner);            /* no more data and records for now: flush */
     void (*ended)(void *owner);                /* the peer's direction is complete */
     void (*bye)(void *owner);                  /* it has written ours out */
-    void (*answered)(void *owner, int answer); /* to link_ask; NULL where nobody asks */
+    void (*answered)(void *owner, int answer); /* to link_ask */
     void (*writable)(void *owner); /* after link_send answered false, or the room was 0: go on */
     /* For the idle timeout: a number that changes with every octet of the stream that moves on
-     * locally. NULL: there is nothing of the kind. */
+     * locally. */
     uint64_t (*moved)(void *owner);
     /* The last call: the link is freed when it returns. */
     void (*closed)(void *owner, const struct link_end *end);

@@ -38,7 +38,7 @@ void link_hold(struct link *l)
 {
     l->held = true;
     if (l->side == LINK_LISTENER)
-        l->handler->identified(l->owner);
+        link_call(l, l->handler->identified);
     if (l->state == UP)
         ask_judge(l);
 }
@@ -96,7 +96,7 @@ static void tell_opened(struct link *l)
     unsigned service = usi_channel_service(l->channel);
 
     if (service <= USI_SERVICE_TAKE && (does >> service & 1) != 0)
-        l->handler->opened(l->owner);
+        link_call(l, l->handler->opened);
     else
         link_abort(l, USI_REASON_NOT_SUPPORTED);
 }
@@ -110,7 +110,7 @@ void link_tell_waiting(struct link *l)
     l->check_waits = false;
     l->open_waits = false;
     if (check)
-        l->handler->checked(l->owner);
+        link_call(l, l->handler->checked);
     if (open && l->state == UP)
         tell_opened(l);
 }
@@ -237,5 +237,5 @@ void link_tell_check(struct link *l)
 {
     l->check_waits = l->held;
     if (!l->held)
-        l->handler->checked(l->owner);
+        link_call(l, l->handler->checked);
 }

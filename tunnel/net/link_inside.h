@@ -55,6 +55,13 @@ struct link {
     char peer[];
 };
 
+/* One of the handler's calls, if the owner has it. */
+static inline void link_call(struct link *l, void (*call)(void *owner))
+{
+    if (call != NULL)
+        call(l->owner);
+}
+
 static inline uint64_t link_now(const struct link *l)
 {
     return uv_now(&l->net->loop->uv);

@@ -15,7 +15,8 @@ static void tell_data(struct link *l)
     const uint8_t *at = l->to.base + l->told;
     l->told = l->to.used;
     l->active_at = link_now(l);
-    l->handler->data(l->owner, l->in, at, size);
+    if (l->handler->data != NULL)
+        l->handler->data(l->owner, l->in, at, size);
 }
 
 static void drop_buffer(struct link *l)
@@ -50,7 +51,7 @@ void link_tell_authenticated(struct link *l)
     free(l->stretching);
     l->stretching = NULL;
     link_report_authenticated(l->net, l->peer, l->channel, l->side);
-    l->handler->authenticated(l->owner);
+    link_call(l, l->handler->authenticated);
 }
 
 static void tell_bye(struct link *l)
@@ -59,9 +60,9 @@ static void tell_bye(struct link *l)
 
     usi_channel_counts(l->channel, &counts);
     if (counts.streams == 0)
-        l->handler->checked(l->owner);
+        link_call(l, l->handler->checked);
     else
-        l->handler->bye(l->owner);
+        link_call(l, l->handler->bye);
 }
 
 /* `left` octets of input are not opened yet. */
@@ -80,7 +81,7 @@ static void tell_event(struct link *l, const struct usi_event *event, size_t lef
         break;
     case USI_EVENT_KNOCK:
         link_report_knock(l->net, l->peer, l->channel);
-        l->handler->knocked(l->owner);
+        link_call(l, l->handler->knocked);
         break;
     case USI_EVENT_AUTHENTICATED:
         if (usi_channel_held(l->channel))
@@ -102,7 +103,7 @@ static void tell_event(struct link *l, const struct usi_event *event, size_t lef
         link_tell_open(l);
         break;
     case USI_EVENT_END:
-        l->handler->ended(l->owner);
+        link_call(l, l->handler->ended);
         break;
     case USI_EVENT_CHECK:
         link_tell_check(l);
@@ -118,7 +119,8 @@ static void tell_event(struct link *l, const struct usi_event *event, size_t lef
         break;
     case USI_EVENT_RECORD:
         l->active_at = link_now(l);
-        l->handler->record(l->owner, event->record, l->in, event->content, event->size);
+        if (l->handler->record != NULL)
+            l->handler->record(l->owner, event->record, l->in, event->content, event->size);
         break;
     case USI_EVENT_NONE:
         break;
@@ -159,7 +161,7 @@ static void take(struct link *l, const uint8_t *in, size_t size)
     if (l->state == UP)
         tell_data(l);
     if (l->authenticated)
-        l->handler->data_done(l->owner);
+        link_call(l, l->handler->data_done);
     if (l->in != NULL && (l->state != UP || usi_channel_partial(l->channel) == 0))
         drop_buffer(l);
     link_flush(l);

@@ -24,7 +24,7 @@ enum report_type {
     REPORT_ASKED,            /* peer, number: what a password question's answer was, as in
                                 USI_EVENT_ASKED */
     REPORT_UNDONE,           /* text, which names the peer: what one transfer has left undone */
-    REPORT_WARNING /* text */
+    REPORT_WARNING           /* text */
 };
 
 struct report {
