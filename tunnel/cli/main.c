@@ -9,6 +9,7 @@
 #include "cli/say.h"
 #include "cli/send.h"
 #include "cli/status.h"
+#include "cli/wiped.h"
 #include "text/text.h"
 
 #include <errno.h>
@@ -51,6 +52,10 @@ static int prepare_process(void)
     const struct rlimit no_core = {0, 0};
     struct rlimit files;
 
+    if (wiped_begin() != 0) {
+        say_error("libcrypto was in use before the program began: is something preloaded?");
+        return -1;
+    }
     if (open_standard_descriptors() < 0) {
         say_error("the standard descriptors are closed and /dev/null cannot take their place: %s",
                   file_error_text(errno));
