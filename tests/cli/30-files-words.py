@@ -54,6 +54,25 @@ class Consent(FilesScenario):
             self.assertIn(words, terminal.text)
         self.assert_same()
 
+    def test_yes_in_french(self):
+        self.put("report", b"x")
+        for answer in ("o\n", "OUI\n", "yes\n"):
+            with self.round(answer=answer):
+                folder = self.folder_at(f"taken-{answer.strip()}")
+                terminal = self.terminal()
+                sender = self.send("report", options=["--once"])
+                receiver = self.receive(
+                    *(sender, []),
+                    folder=folder,
+                    at=terminal,
+                    env={"LC_ALL": "C.UTF-8", "LANGUAGE": "fr"},
+                )
+                terminal.shows("[o/N]")
+                terminal.type(answer)
+                receiver.wait(OK)
+                sender.wait(OK)
+                self.assertEqual(os.listdir(folder), ["report"])
+
     def test_no(self):
         """Anything but yes is no; a listener that is to deliver once goes on."""
         self.put("report", b"x")

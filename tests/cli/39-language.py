@@ -87,6 +87,23 @@ class French(Language):
         listener.says(r"canal ouvert, AES-256-OCB$")
         connector.says(r"terminé normalement\u00a0; 1 octets envoyés et 0 reçus$")
 
+    def test_dev_explains_in_french(self):
+        listener = self.start(
+            "listen", "127.0.0.1:0", "--dev", "--key-file", self.key, env=FRENCH
+        )
+        address = listener.says(r"^usi-tunnel: à l'écoute sur (.+)$").group(1)
+        connector = self.run_program("connect", address, "--dev", "--key-file", self.key)
+        listener.wait(OK)
+        explained = re.compile(r"^usi-tunnel: [A-Z]+ +\S+  (\w+) +[^:]*?\u00a0?: (.+)$")
+        french, english = (
+            {m.groups() for m in map(explained.match, side.lines) if m}
+            for side in (listener, connector)
+        )
+        self.assertGreater(len(french), 10)
+        self.assertEqual(french & english, set())
+        self.assertIn("le défi du connecteur, tiré au hasard", " ".join(listener.lines))
+        self.assertIn("qui écoute le fil a vu: mode, chiffre", " ".join(listener.lines))
+
     def test_libuv(self):
         with self.round(what="refused"):
             line = self.said(

@@ -6,6 +6,7 @@
 #include "apps/receiver.h"
 #include "apps/sender.h"
 #include "apps/transfer_records.h"
+#include "text/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,11 +185,11 @@ static const char *end_text(const struct transfer *t, const struct transfer_even
 {
     switch (event->end) {
     case TRANSFER_END_DONE:
-        return "not everything was kept";
+        return text("not everything was kept");
     case TRANSFER_END_GAVE_UP:
-        return t->stage == OFFERED ? "not answered" : "given up";
+        return t->stage == OFFERED ? text("not answered") : text("given up");
     case TRANSFER_END_DECLINED:
-        return "refused";
+        return text("refused");
     default:
         return event->text;
     }
@@ -239,22 +240,18 @@ static void on_event(void *owner, const struct transfer_event *event)
         start_next(t->carry);
         break;
     case TRANSFER_EVENT_SKIPPED:
-        tell_line(t, event, "not taken");
+        tell_line(t, event, text("not taken"));
         break;
     case TRANSFER_EVENT_LEFT_OUT:
-        tell_line(t, event, "left out");
+        tell_line(t, event, text("left out"));
         break;
     case TRANSFER_EVENT_FAILED:
-        tell_line(t, event, "not kept");
+        tell_line(t, event, text("not kept"));
         break;
     case TRANSFER_EVENT_OVER:
         tell_over(t, event);
         break;
-    case TRANSFER_EVENT_BEGIN:
-    case TRANSFER_EVENT_RESUMED:
-    case TRANSFER_EVENT_RESTARTED:
-    case TRANSFER_EVENT_PROGRESS:
-    case TRANSFER_EVENT_KEPT:
+    default: /* a chat does not show how it goes on */
         break;
     }
 }
@@ -313,7 +310,7 @@ static void start(struct transfer *t)
     t->open_until = c->ask_ms > 0 ? uv_now(loop) + c->ask_ms + GRACE_MS : UINT64_MAX;
     t->sender = sender_new(loop, t->gift->outbox, &carrier, t, on_event, t);
     if (t->sender == NULL) {
-        end_with(t, "out of memory");
+        end_with(t, text("out of memory"));
         return;
     }
     sender_start(t->sender);
@@ -349,13 +346,13 @@ unsigned chat_carry_send(struct chat_carry *c, uint32_t to, const char *path, ch
     struct gift *gift = calloc(1, sizeof *gift);
     unsigned offered = 0;
 
-    (void)snprintf(why, size, "out of memory");
+    (void)snprintf(why, size, text("out of memory"));
     if (gift == NULL)
         return 0;
     gift->references = 1;
     gift->outbox = outbox_new(&path, 1, c->sha256, why, size);
     if (gift->outbox != NULL) {
-        (void)snprintf(why, size, "nobody is there who could get it");
+        (void)snprintf(why, size, text("nobody is there who could get it"));
         for (size_t i = 0; i < c->chat->count; i++) {
             const struct chat_person *person = &c->chat->persons[i];
             if (person->id != c->chat->me && (to == CHAT_NOBODY || to == person->id))
@@ -400,7 +397,7 @@ static void take_offer(struct chat_carry *c, const struct chat_person *person, u
     t->open_until = c->ask_ms > 0 ? uv_now(c->timer.loop) + c->ask_ms : UINT64_MAX;
     t->receiver = receiver_new(c->timer.loop, &carrier, t, on_event, t);
     if (t->receiver == NULL) {
-        end_with(t, "out of memory");
+        end_with(t, text("out of memory"));
         return;
     }
     receiver_take(t->receiver, TRANSFER_RECORD_OFFER, content, size);
@@ -452,9 +449,9 @@ static struct transfer *choose(const struct chat_carry *c, unsigned number, bool
     if (open == 1 && (any || (!found->ours && found->stage == OFFERED)))
         return found;
     (void)snprintf(why, size, "%s",
-                   open > 1     ? "several are offered: say which by its number"
-                   : number > 0 ? "no such number is open"
-                                : "nothing is offered");
+                   open > 1     ? text("several are offered: say which by its number")
+                   : number > 0 ? text("no such number is open")
+                                : text("nothing is offered"));
     return NULL;
 }
 
@@ -509,7 +506,7 @@ void chat_carry_left(struct chat_carry *c, const struct chat_person *person)
     walk(c);
     for (struct transfer *t = c->first; t != NULL; t = t->next)
         if (t->person.id == person->id)
-            end_with(t, "cut short: that side has left");
+            end_with(t, text("cut short: that side has left"));
     walked(c);
 }
 
@@ -532,7 +529,7 @@ void chat_carry_stop(struct chat_carry *c)
     walk(c);
     for (struct transfer *t = c->first; t != NULL; t = t->next)
         if (t->stage == WAITING)
-            end_with(t, "given up");
+            end_with(t, text("given up"));
         else if (t->stage != OVER)
             give_up(t, TRANSFER_STOP_USER);
     walked(c);

@@ -3,6 +3,7 @@
 #include "apps/chat_carry.h"
 #include "apps/chat_inside.h"
 #include "apps/chat_queue.h"
+#include "text/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,7 +64,7 @@ static void give_up(struct chat_member *m, const char *text)
 static void explain_unconfirmed(struct chat_member *m)
 {
     m->outcome = OUTCOME_CUT;
-    (void)snprintf(m->text, sizeof m->text, "%s: did not confirm our end (--drain): cut off",
+    (void)snprintf(m->text, sizeof m->text, text("%s: did not confirm our end (--drain): cut off"),
                    link_peer(m->link));
 }
 
@@ -100,7 +101,7 @@ static void send_record(struct chat_member *m, const struct chat_record *record)
     if (m->talk.first == NULL && link_room(m->link) >= size)
         (void)link_record(m->link, record->type, m->out, size);
     else if (!chat_queue_put(&m->talk, CHAT_NOBODY, record->type, m->out, size))
-        give_up(m, "out of memory");
+        give_up(m, text("out of memory"));
 }
 
 /* Sends what waits, as far as it goes. */
@@ -308,7 +309,7 @@ static void on_record(void *owner, uint8_t type, struct block *block, const uint
     if (m->orphan || m->outcome != OUTCOME_DONE)
         return;
     if (!chat_record_read(&record, type, at, size) || !take(m, &record))
-        give_up(m, "it sends what is no record of a chat");
+        give_up(m, text("it sends what is no record of a chat"));
 }
 
 static void on_ended(void *owner)
@@ -349,16 +350,6 @@ static void on_answered(void *owner, int answer)
     tell(owner, (struct chat_event){.type = CHAT_EVENT_ANSWER, .why = (unsigned)answer});
 }
 
-static void nothing(void *owner)
-{
-    (void)owner;
-}
-
-static void no_data(void *owner, struct block *block, const uint8_t *at, size_t size)
-{
-    (void)owner, (void)block, (void)at, (void)size;
-}
-
 static void explain(struct chat_member *m, const struct link_end *end)
 {
     if (m->outcome != OUTCOME_DONE)
@@ -369,10 +360,10 @@ static void explain(struct chat_member *m, const struct link_end *end)
     }
     m->outcome = outcome_of_link(end, link_peer(m->link), m->text, sizeof m->text);
     if (end->cause == LINK_ABORTED && end->reason == USI_REASON_BUSY && m->id == CHAT_NOBODY)
-        (void)snprintf(m->text, sizeof m->text, "%s: the chat is full", link_peer(m->link));
+        (void)snprintf(m->text, sizeof m->text, text("%s: the chat is full"), link_peer(m->link));
     if (m->outcome == OUTCOME_DONE && m->chat.me == CHAT_NOBODY) {
         m->outcome = OUTCOME_FAR;
-        (void)snprintf(m->text, sizeof m->text, "%s: ended before it let us in",
+        (void)snprintf(m->text, sizeof m->text, text("%s: ended before it let us in"),
                        link_peer(m->link));
     }
 }
@@ -391,14 +382,7 @@ static void on_closed(void *owner, const struct link_end *end)
 }
 
 static const struct link_handler handler = {
-    .knocked = nothing,
-    .identified = nothing,
-    .authenticated = nothing,
-    .opened = nothing,
-    .checked = nothing,
-    .data = no_data,
     .record = on_record,
-    .data_done = nothing,
     .ended = on_ended,
     .bye = on_bye,
     .writable = on_writable,

@@ -4,6 +4,7 @@
 #include "apps/chat_room_inside.h"
 #include "apps/transfer_records.h"
 #include "channel/bytes.h"
+#include "text/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -328,23 +329,14 @@ static void on_writable(void *owner)
     wake_for_files(m->room);
 }
 
-static void nothing(void *owner)
-{
-    (void)owner;
-}
-
-static void no_data(void *owner, struct block *block, const uint8_t *at, size_t size)
-{
-    (void)owner, (void)block, (void)at, (void)size;
-}
-
 static void tell_over(struct chat_room *r)
 {
     if (r->over || r->orphan || r->members != NULL)
         return;
     r->over = true;
     r->told(r->chat.owner, r->outcome,
-            r->outcome == OUTCOME_DONE ? "" : "a member did not leave in time (--drain): cut off");
+            r->outcome == OUTCOME_DONE ? ""
+                                       : text("a member did not leave in time (--drain): cut off"));
 }
 
 static void free_if_gone(struct chat_room *r)
@@ -383,14 +375,7 @@ static void on_closed(void *owner, const struct link_end *end)
 
 static const struct link_handler handler = {
     .services = 1U << USI_SERVICE_CHAT,
-    .knocked = nothing,
-    .identified = nothing,
-    .authenticated = nothing,
-    .opened = nothing,
-    .checked = nothing,
-    .data = no_data,
     .record = on_record,
-    .data_done = nothing,
     .ended = on_ended,
     .bye = on_bye,
     .writable = on_writable,
@@ -564,7 +549,7 @@ struct chat *chat_room_new(const struct net *net, const struct address *address,
     struct chat_room *r = calloc(1, sizeof *r);
 
     if (r == NULL || !chat_init(&r->chat, &operations, net, options)) {
-        (void)snprintf(why, size, "out of memory");
+        (void)snprintf(why, size, text("out of memory"));
         free(r);
         return NULL;
     }

@@ -1,4 +1,6 @@
 #include "apps/part.h"
+
+#include "text/hex.h"
 #include "text/text.h"
 
 #include <errno.h>
@@ -29,8 +31,7 @@ bool part_name(const char *name, const EVP_MD *sha256, char part[SAFE_PATH_NAME 
     }
     if (EVP_Digest(name, size, hash, NULL, sha256, NULL) != 1)
         return false;
-    for (size_t i = 0; i < DIGITS / 2; i++)
-        (void)snprintf(digits + 2 * i, 3, "%02x", hash[i]);
+    (void)hex_put(digits, hash, DIGITS / 2);
     size = CUT;
     while (size > 0 && ((unsigned char)name[size] & 0xc0) == 0x80) /* whole characters only */
         size--;

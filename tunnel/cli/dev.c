@@ -1,6 +1,8 @@
 #include "cli/dev.h"
 
 #include "cli/say.h"
+#include "text/hex.h"
+#include "text/text.h"
 
 #include <inttypes.h>
 #include <openssl/crypto.h>
@@ -20,46 +22,34 @@ enum {
 
 /* ---- values ---- */
 
-static size_t put_hex(char *text, const uint8_t *octets, size_t size)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < size; i++) {
-        text[2 * i] = digits[octets[i] >> 4];
-        text[2 * i + 1] = digits[octets[i] & 15];
-    }
-    text[2 * size] = '\0';
-    return 2 * size;
-}
-
-static void put_public(const struct dev *dev, char text[VALUE_TEXT], const struct usi_seen *seen)
+static void put_public(const struct dev *dev, char value[VALUE_TEXT], const struct usi_seen *seen)
 {
     bool whole = seen->size <= (dev->secrets ? WHOLE_SECRETS : WHOLE);
-    size_t at = put_hex(text, seen->octets, whole ? seen->size : SHORTENED);
+    size_t at = hex_put(value, seen->octets, whole ? seen->size : SHORTENED);
 
     if (!whole)
-        snprintf(text + at, VALUE_TEXT - at, ".. (%zu octets)", seen->size);
+        snprintf(value + at, VALUE_TEXT - at, text(".. (%zu octets)"), seen->size);
 }
 
-static void put_secret(const struct dev *dev, char text[VALUE_TEXT], const struct usi_seen *seen)
+static void put_secret(const struct dev *dev, char value[VALUE_TEXT], const struct usi_seen *seen)
 {
     static const char label[] = {'U', 'S', 'I', ' ', 'd', 'e', 'v'};
     uint8_t hashed[sizeof label + HASHED_MAX], digest[DIGEST];
     size_t at, size = 0;
 
     if (dev->secrets && seen->size <= WHOLE_SECRETS) {
-        put_hex(text, seen->octets, seen->size);
+        hex_put(value, seen->octets, seen->size);
         return;
     }
-    snprintf(text, VALUE_TEXT, "(secret)");
+    snprintf(value, VALUE_TEXT, "%s", text("(secret)"));
     if (seen->size > HASHED_MAX)
         return;
     memcpy(hashed, label, sizeof label);
     memcpy(hashed + sizeof label, seen->octets, seen->size);
     if (EVP_Q_digest(dev->libctx, "SHA256", NULL, hashed, sizeof label + seen->size, digest,
                      &size) == 1) {
-        at = (size_t)snprintf(text, VALUE_TEXT, "secret #");
-        put_hex(text + at, digest, DIGEST_SHOWN);
+        at = (size_t)snprintf(value, VALUE_TEXT, "secret #");
+        hex_put(value + at, digest, DIGEST_SHOWN);
     }
     OPENSSL_cleanse(hashed, sizeof hashed);
     OPENSSL_cleanse(digest, sizeof digest);
@@ -78,13 +68,13 @@ static const char *phase_of(const char *phase, const struct usi_seen *seen)
 static void line(const char *phase, const char *peer, const char *who, const char *what,
                  const char *why)
 {
-    say(SAY_NORMAL, "%-14s  %s  %-4s  %s%s%s", phase, peer, who, what, why != NULL ? ": " : "",
-        why != NULL ? why : "");
+    say(SAY_NORMAL, "%-14s  %s  %-4s  %s%s%s", phase, peer, text(who), what,
+        why != NULL ? ": " : "", why != NULL ? text(why) : "");
 }
 
 static const char *who_of(const struct usi_seen *seen)
 {
-    return seen->ours ? "us" : "peer";
+    return seen->ours ? TEXT("us") : TEXT("peer");
 }
 
 /* What a step is called, and why it is there; the value follows the name. */
@@ -97,44 +87,45 @@ static const struct row rows[] = {
     [USI_SEEN_RAND_MS] =
         {.phase = "AUTHENTICATION",
          .what = "RANDms",
-         .why = "the connector's challenge, random; makes Kc new for it too, which GSM "
-                "lacks"},
+         .why = TEXT("the connector's challenge, random; makes Kc new for it too, which GSM "
+                     "lacks")},
     [USI_SEEN_RAND_NW] =
         {.phase = "AUTHENTICATION",
          .what = "RANDnw",
-         .why = "the listener's challenge, random: the RAND that a GSM network sends"},
+         .why = TEXT("the listener's challenge, random: the RAND that a GSM network sends")},
     [USI_SEEN_E] = {.phase = "CONNECTION",
                     .what = "e",
-                    .why = "a new X25519 public key, for this handshake only"},
+                    .why = TEXT("a new X25519 public key, for this handshake only")},
     [USI_SEEN_KEM_KEY] = {.phase = "CONNECTION",
                           .what = "ML-KEM-768 key",
-                          .why = "so that a quantum computer does not read this one day"},
+                          .why = TEXT("so that a quantum computer does not read this one day")},
     [USI_SEEN_KEM_CIPHERTEXT] =
         {.phase = "CONNECTION",
          .what = "ML-KEM-768 ciphertext",
-         .why = "a secret for the holder of the ML-KEM key, mixed into all keys"},
+         .why = TEXT("a secret for the holder of the ML-KEM key, mixed into all keys")},
     [USI_SEEN_KNOCK] = {.phase = "AUTHENTICATION",
                         .what = "knock",
-                        .why = "A3(Ki, all so far): who does not know Ki gets no answer"},
+                        .why = TEXT("A3(Ki, all so far): who does not know Ki gets no answer")},
     [USI_SEEN_SALT] = {.phase = "AUTHENTICATION",
                        .what = "salt",
-                       .why = "bcrypt stretches the password under it"},
+                       .why = TEXT("bcrypt stretches the password under it")},
     [USI_SEEN_IDENTITY] = {.phase = "AUTHENTICATION",
                            .what = "identity",
-                           .why =
+                           .why = TEXT(
                                "SHA-256 of a public key, which has signed all so far; it crosses "
-                               "sealed"},
+                               "sealed")},
     [USI_SEEN_FINGERPRINT] = {.phase = "AUTHENTICATION",
                               .what = "fingerprint",
-                              .why = "SHA-256 of both public keys: what the users compare",
+                              .why = TEXT("SHA-256 of both public keys: what the users compare"),
                               .both = true},
     [USI_SEEN_H] = {.phase = "KEY",
                     .what = "h",
-                    .why = "SHA-256 over all messages: a change to one octet of them changes it",
+                    .why =
+                        TEXT("SHA-256 over all messages: a change to one octet of them changes it"),
                     .both = true},
     [USI_SEEN_SRES] = {.phase = "AUTHENTICATION",
                        .what = "SRES",
-                       .why = "A3(Ki, h): the response that proves the connector"},
+                       .why = TEXT("A3(Ki, h): the response that proves the connector")},
 };
 
 static void tell_value(const struct dev *dev, const char *peer, const struct usi_seen *seen)
@@ -144,27 +135,27 @@ static void tell_value(const struct dev *dev, const char *peer, const struct usi
 
     put_public(dev, value, seen);
     snprintf(what, sizeof what, "%s = %s", row->what, value);
-    line(phase_of(row->phase, seen), peer, row->both ? "both" : who_of(seen), what, row->why);
+    line(phase_of(row->phase, seen), peer, row->both ? TEXT("both") : who_of(seen), what, row->why);
 }
 
 static const char *mode_text(enum usi_mode mode)
 {
-    return mode == USI_MODE_IDENTITY ? "identity mode: signature keys, and users who compare"
+    return mode == USI_MODE_IDENTITY ? TEXT("identity mode: signature keys, and users who compare")
            : mode == USI_MODE_PASSWORD
-               ? "password mode: SPAKE2 from what both users know"
-               : "key mode: both sides have Ki, as a SIM and its network do";
+               ? TEXT("password mode: SPAKE2 from what both users know")
+               : TEXT("key mode: both sides have Ki, as a SIM and its network do");
 }
 
 static void tell_handshake(const char *peer, const struct usi_seen *seen)
 {
     if (seen->occasion == USI_OCCASION_REKEY)
-        line("KEY", peer, who_of(seen), "rekey",
-             "a new handshake in the records of the old keys, which have grown old");
+        line("KEY", peer, who_of(seen), text("rekey"),
+             TEXT("a new handshake in the records of the old keys, which have grown old"));
     else if (seen->occasion == USI_OCCASION_QUESTION)
-        line("AUTHENTICATION", peer, who_of(seen), "password question",
-             "does the listener know the password too?");
+        line("AUTHENTICATION", peer, who_of(seen), text("password question"),
+             TEXT("does the listener know the password too?"));
     else
-        line("INIT", peer, who_of(seen), "a handshake begins", mode_text(seen->mode));
+        line("INIT", peer, who_of(seen), text("a handshake begins"), mode_text(seen->mode));
 }
 
 static void tell_name(const char *peer, const struct usi_seen *seen)
@@ -175,8 +166,8 @@ static void tell_name(const char *peer, const struct usi_seen *seen)
     at += say_escape(what + at, (const char *)seen->octets, seen->size);
     snprintf(what + at, sizeof what - at, "\"");
     line(phase_of("INIT", seen), peer, who_of(seen), what,
-         seen->occasion == USI_OCCASION_FIRST ? "whom the connector wants; crosses in clear"
-                                              : "as in the first handshake");
+         seen->occasion == USI_OCCASION_FIRST ? TEXT("whom the connector wants; crosses in clear")
+                                              : TEXT("as in the first handshake"));
 }
 
 static void tell_cipher(const char *peer, const struct usi_seen *seen)
@@ -185,7 +176,8 @@ static void tell_cipher(const char *peer, const struct usi_seen *seen)
 
     snprintf(what, sizeof what, "AES-%" PRIu64 "-OCB", seen->number);
     line(phase_of("INIT", seen), peer, who_of(seen), what,
-         seen->mode == USI_MODE_KEY ? "chosen by the size of Ki" : "chosen by the connector");
+         seen->mode == USI_MODE_KEY ? TEXT("chosen by the size of Ki")
+                                    : TEXT("chosen by the connector"));
 }
 
 static void tell_share(const struct dev *dev, const char *peer, const struct usi_seen *seen)
@@ -195,14 +187,14 @@ static void tell_share(const struct dev *dev, const char *peer, const struct usi
     put_public(dev, value, seen);
     snprintf(what, sizeof what, "%s = %s", seen->ours == seen->connector ? "pA" : "pB", value);
     line(phase_of("AUTHENTICATION", seen), peer, who_of(seen), what,
-         "a point that hides the password: looks the same whatever it is");
+         TEXT("a point that hides the password: looks the same whatever it is"));
 }
 
 static void tell_message(const char *peer, const struct usi_seen *seen)
 {
-    char what[64];
+    char what[96];
 
-    snprintf(what, sizeof what, "message %" PRIu64 " is whole, %zu octets", seen->number,
+    snprintf(what, sizeof what, text("message %" PRIu64 " is whole, %zu octets"), seen->number,
              seen->size);
     line(phase_of("CONNECTION", seen), peer, who_of(seen), what, NULL);
 }
@@ -215,22 +207,24 @@ static void tell_kc(const struct dev *dev, const char *peer, const struct usi_se
     put_secret(dev, value, seen);
     snprintf(what, sizeof what, "%s = %s", key ? "Kc" : "psk", value);
     line(phase_of("KEY", seen), peer, "both", what,
-         key ? "A8(Ki, RANDnw || RANDms); never crosses"
+         key ? TEXT("A8(Ki, RANDnw || RANDms); never crosses")
          : seen->occasion == USI_OCCASION_REKEY
-             ? "what the handshake before left for this one; never crosses"
-             : "what SPAKE2 agrees on if both passwords are the same; never crosses");
+             ? TEXT("what the handshake before left for this one; never crosses")
+             : TEXT("what SPAKE2 agrees on if both passwords are the same; never crosses"));
     OPENSSL_cleanse(value, sizeof value);
     OPENSSL_cleanse(what, sizeof what);
 }
 
 static void tell_key(const struct dev *dev, const char *peer, const struct usi_seen *seen)
 {
-    char value[VALUE_TEXT], what[VALUE_TEXT + 80];
+    char value[VALUE_TEXT], what[VALUE_TEXT + 120];
 
     put_secret(dev, value, seen);
-    snprintf(what, sizeof what, "key %" PRIu64 " of the %s's records = %s", seen->number,
-             seen->ours == seen->connector ? "connector" : "listener", value);
-    line("KEY", peer, "both", what, "of all secrets that were mixed, and of h");
+    snprintf(what, sizeof what,
+             seen->ours == seen->connector ? text("key %" PRIu64 " of the connector's records = %s")
+                                           : text("key %" PRIu64 " of the listener's records = %s"),
+             seen->number, value);
+    line("KEY", peer, "both", what, TEXT("of all secrets that were mixed, and of h"));
     OPENSSL_cleanse(value, sizeof value);
     OPENSSL_cleanse(what, sizeof what);
 }
@@ -241,17 +235,18 @@ static const char *proved_text(const struct usi_seen *seen)
 {
     switch (seen->mode) {
     case USI_MODE_IDENTITY:
-        return "its signature holds: it has the private key; whether it is the one that is meant, "
-               "its key alone does not say";
+        return TEXT(
+            "its signature holds: it has the private key; whether it is the one that is meant, "
+            "its key alone does not say");
     case USI_MODE_PASSWORD:
         return seen->occasion == USI_OCCASION_REKEY
-                   ? "it has the secret that the handshake before left"
-                   : "it knows the password";
+                   ? TEXT("it has the secret that the handshake before left")
+                   : TEXT("it knows the password");
     default:
-        return seen->connector
-                   ? "the tag of its message holds, so it has Kc, so it knows Ki: GSM lets a false "
-                     "network pass here"
-                   : "its SRES is what we compute: it knows Ki";
+        return seen->connector ? TEXT("the tag of its message holds, so it has Kc, so it knows Ki: "
+                                      "GSM lets a false "
+                                      "network pass here")
+                               : TEXT("its SRES is what we compute: it knows Ki");
     }
 }
 
@@ -260,28 +255,31 @@ static void tell_agreed(const char *peer, const struct usi_seen *seen)
     static const struct {
         const char *we, *both, *wire;
     } known[] = {
-        [USI_MODE_KEY] = {"the private half of our e, which is wiped now",
-                          "Ki, Kc, h, the keys of the records",
-                          "mode, cipher, name, RANDms, RANDnw, both e, the knock; SRES was sealed"},
-        [USI_MODE_IDENTITY] = {"our private key; the private half of our e, which is wiped now",
-                               "both public keys, their fingerprint, the keys of the records",
-                               "mode, cipher, name, RANDms, both e; the identities were sealed"},
-        [USI_MODE_PASSWORD] = {"the secrets behind our e and our share, which are wiped now",
-                               "the password, the psk, h, the keys of the records",
-                               "mode, cipher, name, RANDms, salt, pA, pB, both e: nothing to try "
-                               "passwords on"},
+        [USI_MODE_KEY] =
+            {TEXT("the private half of our e, which is wiped now"),
+             TEXT("Ki, Kc, h, the keys of the records"),
+             TEXT("mode, cipher, name, RANDms, RANDnw, both e, the knock; SRES was sealed")},
+        [USI_MODE_IDENTITY] =
+            {TEXT("our private key; the private half of our e, which is wiped now"),
+             TEXT("both public keys, their fingerprint, the keys of the records"),
+             TEXT("mode, cipher, name, RANDms, both e; the identities were sealed")},
+        [USI_MODE_PASSWORD] =
+            {TEXT("the secrets behind our e and our share, which are wiped now"),
+             TEXT("the password, the psk, h, the keys of the records"),
+             TEXT("mode, cipher, name, RANDms, salt, pA, pB, both e: nothing to try "
+                  "passwords on")},
     };
 
     if (seen->occasion == USI_OCCASION_REKEY) {
-        line("KEY", peer, "both", "the rekey is over",
-             "the old keys open nothing from here on, the new ones nothing from before");
+        line("KEY", peer, "both", text("the rekey is over"),
+             TEXT("the old keys open nothing from here on, the new ones nothing from before"));
         return;
     }
     if (seen->mode < USI_MODE_KEY || seen->mode > USI_MODE_PASSWORD)
         return;
-    line("KEY", peer, "us", "only we know", known[seen->mode].we);
-    line("KEY", peer, "both", "we and the peer know", known[seen->mode].both);
-    line("KEY", peer, "wire", "who listens on the wire saw", known[seen->mode].wire);
+    line("KEY", peer, "us", text("only we know"), known[seen->mode].we);
+    line("KEY", peer, "both", text("we and the peer know"), known[seen->mode].both);
+    line("KEY", peer, TEXT("wire"), text("who listens on the wire saw"), known[seen->mode].wire);
 }
 
 /* ---- records ---- */
@@ -289,37 +287,37 @@ static void tell_agreed(const char *peer, const struct usi_seen *seen)
 static const struct record {
     const char *phase, *name, *why;
 } records[] = {
-    [2] = {"MSG", "end", "no more data this way, and how much it was"},
-    [3] = {"QUIT", "bye", "all was written where it belongs"},
-    [4] = {"MSG", "open", "a stream begins"},
-    [7] = {"QUIT", "abort", "the stream is given up"},
-    [9] = {"MSG", "ping", "is the peer there?"},
-    [10] = {"MSG", "pong", "the answer to a ping"},
-    [11] = {"AUTHENTICATION", "proof", "the connector proves itself"},
-    [13] = {"KEY", "ask", "the listener wants a rekey"},
-    [14] = {"KEY", "rekey 1", "message 1 of a rekey"},
-    [15] = {"KEY", "rekey 2", "message 2 of a rekey"},
-    [16] = {"KEY", "switch", "the last under the old key of this direction"},
-    [17] = {"AUTHENTICATION", "question", "message 1 of the password question"},
-    [18] = {"AUTHENTICATION", "challenge", "its message 2"},
-    [19] = {"AUTHENTICATION", "attempt", "its message 3"},
-    [20] = {"AUTHENTICATION", "verdict", "its message 4"},
+    [2] = {"MSG", "end", TEXT("no more data this way, and how much it was")},
+    [3] = {"QUIT", "bye", TEXT("all was written where it belongs")},
+    [4] = {"MSG", "open", TEXT("a stream begins")},
+    [7] = {"QUIT", "abort", TEXT("the stream is given up")},
+    [9] = {"MSG", "ping", TEXT("is the peer there?")},
+    [10] = {"MSG", "pong", TEXT("the answer to a ping")},
+    [11] = {"AUTHENTICATION", "proof", TEXT("the connector proves itself")},
+    [13] = {"KEY", "ask", TEXT("the listener wants a rekey")},
+    [14] = {"KEY", "rekey 1", TEXT("message 1 of a rekey")},
+    [15] = {"KEY", "rekey 2", TEXT("message 2 of a rekey")},
+    [16] = {"KEY", "switch", TEXT("the last under the old key of this direction")},
+    [17] = {"AUTHENTICATION", "question", TEXT("message 1 of the password question")},
+    [18] = {"AUTHENTICATION", "challenge", TEXT("its message 2")},
+    [19] = {"AUTHENTICATION", "attempt", TEXT("its message 3")},
+    [20] = {"AUTHENTICATION", "verdict", TEXT("its message 4")},
 };
 
 static void tell_record(const char *peer, const struct usi_seen *seen)
 {
-    struct record r = {"MSG", "of no known type", NULL};
-    char what[96];
+    struct record r = {"MSG", TEXT("of no known type"), NULL};
+    char what[160];
 
     if (seen->record >= 32 && seen->record <= 63)
-        r.name = "of a chat";
+        r.name = TEXT("of a chat");
     else if (seen->record >= 64 && seen->record <= 95)
-        r.name = "of files";
+        r.name = TEXT("of files");
     else if (seen->record < sizeof records / sizeof records[0] &&
              records[seen->record].name != NULL)
         r = records[seen->record];
-    snprintf(what, sizeof what, "record %" PRIu64 " under its key: type %u, %s, %zu octets",
-             seen->number, seen->record, r.name, seen->size);
+    snprintf(what, sizeof what, text("record %" PRIu64 " under its key: type %u, %s, %zu octets"),
+             seen->number, seen->record, text(r.name), seen->size);
     line(r.phase, peer, who_of(seen), what, r.why);
 }
 
@@ -345,7 +343,8 @@ void dev_see(const struct dev *dev, const char *peer, const struct usi_seen *see
         tell_kc(dev, peer, seen);
         break;
     case USI_SEEN_PROVED:
-        line(phase_of("AUTHENTICATION", seen), peer, "peer", "is authentic", proved_text(seen));
+        line(phase_of("AUTHENTICATION", seen), peer, "peer", text("is authentic"),
+             proved_text(seen));
         break;
     case USI_SEEN_KEY:
         tell_key(dev, peer, seen);
@@ -357,10 +356,10 @@ void dev_see(const struct dev *dev, const char *peer, const struct usi_seen *see
         tell_record(peer, seen);
         break;
     case USI_SEEN_FAILED:
-        line("QUIT", peer, "us", "failed", usi_error_text(-(int)seen->number));
+        line("QUIT", peer, "us", text("failed"), usi_error_text(-(int)seen->number));
         break;
     case USI_SEEN_OVER:
-        line("QUIT", peer, "us", "the channel is over, its keys are wiped", NULL);
+        line("QUIT", peer, "us", text("the channel is over, its keys are wiped"), NULL);
         break;
     default:
         if (!seen->secret && seen->type < sizeof rows / sizeof rows[0] &&

@@ -1,6 +1,7 @@
 #include "cli/identity_file.h"
 
 #include "cli/file.h"
+#include "text/hex.h"
 #include "text/text.h"
 
 #include <ctype.h>
@@ -368,8 +369,7 @@ static int fingerprint_of(OSSL_LIB_CTX *libctx, EVP_PKEY *key, char text[KEY_FIN
     if (size > 0 &&
         EVP_Q_digest(libctx, "SHA256", NULL, spki, (size_t)size, digest, &length) == 1 &&
         length == sizeof digest) {
-        for (size_t i = 0; i < sizeof digest; i++)
-            (void)snprintf(text + 2 * i, 3, "%02x", digest[i]);
+        (void)hex_put(text, digest, sizeof digest);
         result = 0;
     }
     OPENSSL_free(spki);

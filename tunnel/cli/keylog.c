@@ -2,6 +2,8 @@
 
 #include "cli/file.h"
 #include "cli/say.h"
+#include "text/hex.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,11 +30,11 @@ static const char *objection(int fd)
     if (fstat(fd, &status) != 0)
         return file_error_text(errno);
     if (!S_ISREG(status.st_mode))
-        return "is not a regular file";
+        return text("is not a regular file");
     if (status.st_uid != geteuid())
-        return "belongs to another user";
+        return text("belongs to another user");
     if ((status.st_mode & 077) != 0)
-        return "can be read or written by others: chmod 600 it";
+        return text("can be read or written by others: chmod 600 it");
     return NULL;
 }
 
@@ -45,7 +47,7 @@ struct keylog *keylog_open(const char *path, char *why, size_t size)
 
     if (fd < 0) {
         snprintf(why, size, "%s",
-                 errno == ELOOP ? "is a symbolic link, which is not followed"
+                 errno == ELOOP ? text("is a symbolic link, which is not followed")
                                 : file_error_text(errno));
         return NULL;
     }
@@ -55,16 +57,9 @@ struct keylog *keylog_open(const char *path, char *why, size_t size)
         atomic_init(&log->failed, false);
         return log;
     }
-    snprintf(why, size, "%s", wrong != NULL ? wrong : "out of memory");
+    snprintf(why, size, "%s", wrong != NULL ? wrong : text("out of memory"));
     (void)close(fd);
     return NULL;
-}
-
-static size_t put_hex(char *text, const uint8_t *octets, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        snprintf(text + 2 * i, 3, "%02x", octets[i]);
-    return 2 * size;
 }
 
 void keylog_see(struct keylog *log, const struct usi_seen *seen)
@@ -76,10 +71,10 @@ void keylog_see(struct keylog *log, const struct usi_seen *seen)
     if (seen->type != USI_SEEN_KEY || seen->channel == NULL || seen->size > KEY_MAX)
         return;
     at = (size_t)snprintf(line, sizeof line, "USI_KEY ");
-    at += put_hex(line + at, seen->channel, USI_SEEN_CHANNEL);
+    at += hex_put(line + at, seen->channel, USI_SEEN_CHANNEL);
     at += (size_t)snprintf(line + at, sizeof line - at, " %" PRIu64 " %c ", seen->number,
                            seen->ours == seen->connector ? 'c' : 'l');
-    at += put_hex(line + at, seen->octets, seen->size);
+    at += hex_put(line + at, seen->octets, seen->size);
     line[at++] = '\n';
     do
         put = write(log->fd, line, at);

@@ -1,6 +1,7 @@
 #include "cli/peers_parse.h"
 
 #include "cli/file.h"
+#include "text/hex.h"
 #include "text/text.h"
 
 #include <stdio.h>
@@ -16,8 +17,7 @@ struct peers_list {
 
 void peers_hex(const uint8_t key[USI_FINGERPRINT], char text[PEERS_HEX + 1])
 {
-    for (size_t i = 0; i < USI_FINGERPRINT; i++)
-        (void)snprintf(text + 2 * i, 3, "%02x", key[i]);
+    (void)hex_put(text, key, USI_FINGERPRINT);
 }
 
 struct peers_list *peers_list_new(void)

@@ -44,8 +44,11 @@ static void take_it(struct receive *r, struct delivery *delivery)
 
 static bool is_yes(const char *line)
 {
+    const char *yes = text("yes");
+    const char initial[] = {yes[0], '\0'};
+
     return strcasecmp(line, "y") == 0 || strcasecmp(line, "yes") == 0 ||
-           strcasecmp(line, text("yes")) == 0;
+           strcasecmp(line, initial) == 0 || strcasecmp(line, yes) == 0;
 }
 
 static void on_answer(void *owner, enum terminal_result result, const char *line)
