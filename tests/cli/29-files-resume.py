@@ -3,31 +3,13 @@
 
 import os
 import re
-import threading
 
 from files import FilesScenario, part_of, size_of
 from harness import CUT, MIB, OK, Pattern, main
-from proxy import DOWN, UP, Fault, Proxy
+from proxy import DOWN, UP, Proxy, Stall
 
 SIZE = 24 * MIB
 THERE = 4 * MIB  # of it, before somebody dies
-
-
-class Stall(Fault):
-    """Lets some octets through, and the rest when it is told to."""
-
-    def __init__(self, direction, octets):
-        super().__init__()
-        self.direction, self.left = direction, octets
-        self.release = threading.Event()
-
-    def frame(self, direction, number, data):
-        if direction == self.direction:
-            self.left -= len(data)
-            if self.left < 0:
-                self.applied.set()
-                self.release.wait(900)
-        return [data]
 
 
 class Resume(FilesScenario):

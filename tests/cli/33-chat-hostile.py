@@ -151,7 +151,7 @@ class Hostile(TalkScenario):
         """Records of transfers that nobody knows: nothing happens, nobody is told anything."""
         hand = self.by_hand(self.chat)
         hand.waits(WELCOME)
-        for transfer in range(200):
+        for transfer in range(40):
             for kind in (65, 67, 69, 74, 76, 77, 95):
                 for to in (1, 2, 3, 4, 99):
                     head = to.to_bytes(4, "big") + transfer.to_bytes(4, "big") + bytes([kind])

@@ -7,8 +7,9 @@ import shlex
 import signal
 import types
 
-from harness import OK, PROGRAM, main, skip_unless_found, until
+from harness import MIB, OK, PROGRAM, main, skip_unless_found, until
 from panes import PaneScenario
+from proxy import UP, Proxy, Stall
 from streams import WRAP
 from talk import TalkScenario
 
@@ -62,6 +63,29 @@ class ChatScreen(PaneScenario, TalkScenario):
         pane.enter("/msg anna for her")
         pane.ends_with("[-> anna] for her", "host>")
         anna.hears("[host] for her")
+
+    def test_how_far_files_have_come(self):
+        """Before the prompt, while they are under way; what is typed meanwhile stays."""
+        pane = self.host_pane
+        stall = Stall(UP, 3 * MIB)
+        self.addCleanup(stall.release.set)
+        proxy = Proxy(self.shared.process.address, lambda: stall)
+        self.addCleanup(proxy.close)
+        anna = self.join(types.SimpleNamespace(process=proxy))
+        anna.types(f"/send {self.file('film', bytes(8 * MIB))}")
+        pane.shows("-- 1: anna offers film (8.0 MiB): /accept 1 or /refuse 1")
+        os.mkdir(self.path("taken"))
+        pane.enter(f"/accept 1 {self.path('taken')}")
+        until(
+            lambda: re.search(r"^[1-9][0-9]?%  \S+ [KM]?i?B/s  \S+  host>", pane.screen()[-1]),
+            "the rate in the prompt",
+        )
+        pane.type("typed")
+        until(lambda: re.search(r"%  .*  host> typed$", pane.screen()[-1]), "the typed line")
+        stall.release.set()
+        pane.ends_with("-- 1: from anna, all here, verified", "host> typed")
+        anna.hears("-- 1: host has it all, verified")
+        self.assertEqual(os.path.getsize(os.path.join(self.folder, "taken", "film")), 8 * MIB)
 
     def test_suspended_and_back(self):
         pane = self.host_pane

@@ -29,6 +29,23 @@ class Fault:
         return [data]
 
 
+class Stall(Fault):
+    """Lets some octets through, and the rest when it is told to."""
+
+    def __init__(self, direction, octets):
+        super().__init__()
+        self.direction, self.left = direction, octets
+        self.release = threading.Event()
+
+    def frame(self, direction, number, data):
+        if direction == self.direction:
+            self.left -= len(data)
+            if self.left < 0:
+                self.applied.set()
+                self.release.wait(900)
+        return [data]
+
+
 class Relay:
     """One connection through the proxy."""
 

@@ -50,6 +50,7 @@ enum chat_files_step {
     CHAT_FILES_ACCEPTED, /* by person */
     CHAT_FILES_REFUSED,  /* by person */
     CHAT_FILES_CROWDED,  /* person offered some, and was declined: too many wait. number is 0 */
+    CHAT_FILES_PROGRESS, /* done_octets, of octets; moved */
     CHAT_FILES_LINE,     /* text: something about one thing of many */
     CHAT_FILES_OVER      /* done: all is well; else text says what is wrong */
 };
@@ -61,6 +62,8 @@ struct chat_files {
     const char *name; /* of the only thing, hostile; "" if there are several */
     size_t name_size;
     uint64_t count, octets;
+    uint64_t done_octets;           /* CHAT_FILES_PROGRESS: written out there, or there before */
+    uint64_t moved;                 /* those of them that were sent now */
     uint32_t kept, skipped, failed; /* CHAT_FILES_OVER */
     const char *text;
 };

@@ -197,29 +197,28 @@ static const char *end_text(const struct transfer *t, const struct transfer_even
 
 static void tell_over(struct transfer *t, const struct transfer_event *event)
 {
-    struct chat_files files = {
-        .step = CHAT_FILES_OVER,
-        .kept = event->kept,
-        .skipped = event->skipped,
-        .failed = event->failed_here + event->failed_there,
-        .octets = event->octets,
-        .text = end_text(t, event),
-    };
+    bool refused = event->end == TRANSFER_END_DECLINED && t->ours;
 
-    if (event->end == TRANSFER_END_DECLINED && t->ours)
-        files.step = CHAT_FILES_REFUSED;
-    files.done = transfer_event_whole(event);
-    end(t, files);
+    end(t, (struct chat_files){.step = refused ? CHAT_FILES_REFUSED : CHAT_FILES_OVER,
+                               .done = transfer_event_whole(event),
+                               .kept = event->kept,
+                               .skipped = event->skipped,
+                               .failed = event->failed_here + event->failed_there,
+                               .octets = event->octets,
+                               .text = end_text(t, event)});
 }
 
 /* A line about one thing of what is given. */
-static void tell_line(struct transfer *t, const struct transfer_event *event, const char *what)
+static void tell_line(struct transfer *t, const struct transfer_event *event)
 {
-    char text[LINE];
+    const char *what = event->type == TRANSFER_EVENT_SKIPPED    ? text("not taken")
+                       : event->type == TRANSFER_EVENT_LEFT_OUT ? text("left out")
+                                                                : text("not kept");
+    char line[LINE];
 
-    (void)snprintf(text, sizeof text, "%s: %s%s%s", event->name, what,
+    (void)snprintf(line, sizeof line, "%s: %s%s%s", event->name, what,
                    event->text[0] != '\0' ? ": " : "", event->text);
-    tell(t, (struct chat_files){.step = CHAT_FILES_LINE, .text = text});
+    tell(t, (struct chat_files){.step = CHAT_FILES_LINE, .text = line});
 }
 
 static void on_event(void *owner, const struct transfer_event *event)
@@ -240,18 +239,20 @@ static void on_event(void *owner, const struct transfer_event *event)
         start_next(t->carry);
         break;
     case TRANSFER_EVENT_SKIPPED:
-        tell_line(t, event, text("not taken"));
-        break;
     case TRANSFER_EVENT_LEFT_OUT:
-        tell_line(t, event, text("left out"));
-        break;
     case TRANSFER_EVENT_FAILED:
-        tell_line(t, event, text("not kept"));
+        tell_line(t, event);
         break;
     case TRANSFER_EVENT_OVER:
         tell_over(t, event);
         break;
-    default: /* a chat does not show how it goes on */
+    case TRANSFER_EVENT_PROGRESS:
+        tell(t, (struct chat_files){.step = CHAT_FILES_PROGRESS,
+                                    .done_octets = event->done,
+                                    .octets = event->octets,
+                                    .moved = event->moved});
+        break;
+    default: /* single files are not told of */
         break;
     }
 }

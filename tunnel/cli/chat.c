@@ -4,6 +4,7 @@
 #include "apps/chat_room.h"
 #include "cli/chat_commands.h"
 #include "cli/chat_face.h"
+#include "cli/chat_prompt.h"
 #include "cli/chat_show.h"
 #include "cli/notify.h"
 #include "cli/password.h"
@@ -28,6 +29,7 @@ struct talk {
     uint8_t fingerprint[USI_FINGERPRINT];
     struct chat *chat;
     struct chat_face *face; /* NULL before we are in, and behind the end */
+    struct chat_prompt *prompt;
     struct notify *notify;
     struct stretch *stretch; /* of /password; NULL: none was asked for */
     bool over;               /* told, but not everything is shown yet */
@@ -44,6 +46,8 @@ struct talk {
 static void close_face(struct talk *t)
 {
     credentials_watch(&t->program->credentials, NULL, NULL);
+    chat_prompt_close(t->prompt);
+    t->prompt = NULL;
     chat_face_close(t->face);
     t->face = NULL;
 }
@@ -347,7 +351,7 @@ static void on_asked(void *owner, bool open)
 /* From here on the user sees what happens, and may speak. */
 static bool open_face(struct talk *t, const char *name)
 {
-    char why[WHY], prompt[CHAT_NAME + 4];
+    char why[WHY];
 
     t->face = chat_face_new(&t->program->loop, &face_handler, t, why, sizeof why);
     if (t->face == NULL) {
@@ -355,8 +359,13 @@ static bool open_face(struct talk *t, const char *name)
         (void)snprintf(t->text, sizeof t->text, "%s", why);
         return false;
     }
-    (void)snprintf(prompt, sizeof prompt, "%s> ", name);
-    chat_face_prompt(t->face, prompt);
+    t->prompt = chat_prompt_new(&t->program->loop, t->face, name);
+    if (t->prompt == NULL) {
+        t->outcome = OUTCOME_INTERNAL;
+        (void)snprintf(t->text, sizeof t->text, "%s", text("out of memory"));
+        close_face(t);
+        return false;
+    }
     credentials_watch(&t->program->credentials, on_asked, t);
     return true;
 }
@@ -394,6 +403,8 @@ static void on_event(void *owner, const struct chat_event *event)
     }
     if (event->type == CHAT_EVENT_SAID)
         notify(t, event);
+    if (event->type == CHAT_EVENT_FILES)
+        chat_prompt_files(t->prompt, event);
     if (!chat_show_event(t->face, t->chat, event))
         chat_pause(t->chat, true);
 }

@@ -1,5 +1,6 @@
 #include "cli/chat_show.h"
 
+#include "cli/amount.h"
 #include "cli/peers.h"
 #include "text/text.h"
 
@@ -101,30 +102,11 @@ static bool show_answer(struct chat_face *face, unsigned answer)
 
 /* ---- files ---- */
 
-/* A number of octets for people. */
-static void write_size(char *out, size_t size, uint64_t octets)
-{
-    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    double value = (double)octets / 1024;
-    size_t unit = 0;
-
-    if (octets < 1024) {
-        (void)snprintf(out, size, text_of("%u octet", "%u octets", (unsigned long)octets),
-                       (unsigned)octets);
-        return;
-    }
-    while (value >= 1024) {
-        value /= 1024;
-        unit++;
-    }
-    (void)snprintf(out, size, "%.1f %s", value, units[unit]);
-}
-
 static void write_what(char *out, size_t size, const struct chat_files *files)
 {
-    char octets[32], count[32] = "";
+    char octets[AMOUNT_TEXT], count[32] = "";
 
-    write_size(octets, sizeof octets, files->octets);
+    amount_octets(octets, files->octets);
     if (files->count != 1 || files->name_size == 0)
         (void)snprintf(
             count, sizeof count,
@@ -180,6 +162,8 @@ static bool show_files(struct chat_face *face, const struct chat_event *event)
         return chat_face_tell(face, CHAT_FACE_SYSTEM, "%u: %s", number, files->text);
     case CHAT_FILES_OVER:
         return show_over(face, event);
+    case CHAT_FILES_PROGRESS:
+        break;
     }
     return true;
 }

@@ -1,5 +1,6 @@
 #include "cli/receive.h"
 
+#include "cli/amount.h"
 #include "cli/status.h"
 #include "cli/terminal.h"
 #include "cli/transfer.h"
@@ -73,11 +74,11 @@ static void put_question(struct receive *r, const struct delivery *delivery,
                          const struct transfer_event *e)
 {
     const char *folder = r->transfer.program.options.directory;
-    char amount[TRANSFER_VIEW_AMOUNT], files[TRANSFER_VIEW_AMOUNT], folders[TRANSFER_VIEW_AMOUNT];
+    char amount[AMOUNT_TEXT], files[AMOUNT_TEXT], folders[AMOUNT_TEXT];
 
-    transfer_view_amount(amount, e->octets);
-    transfer_view_files(files, e->files);
-    transfer_view_folders(folders, e->folders);
+    amount_octets(amount, e->octets);
+    amount_files(files, e->files);
+    amount_folders(folders, e->folders);
     if (e->things == 1 && e->files == 1 && e->folders == 0)
         (void)snprintf(r->question, sizeof r->question,
                        text("%s offers the file \"%s\", %s. Take it into \"%.200s\"? [y/N] "),

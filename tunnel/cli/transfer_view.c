@@ -1,9 +1,9 @@
 #include "cli/transfer_view.h"
 
-#include "apps/transfer_records.h"
+#include "cli/amount.h"
+#include "cli/progress.h"
 #include "cli/transfer_json.h"
 #include "text/text.h"
-#include "text/utf8.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,20 +13,8 @@
 #include <unistd.h>
 
 enum {
-    REDRAW_MS = 200,
     WIDTH = 80, /* of a terminal that does not say it */
-    WIDTH_MAX = 200,
-    FILES_MAX = 64,  /* deliveries at a time that are shown */
-    RATE_WINDOW = 16 /* looks, REDRAW_MS apart, that the rate is taken over */
-};
-
-/* A delivery as the bar knows it. */
-struct shown {
-    bool used, moving; /* moving: the user has said yes */
-    unsigned number;
-    uint64_t done, octets, moved;
-    uint64_t told_ms; /* JSON: when progress was told last */
-    char name[TRANSFER_OFFER_NAME + 1];
+    WIDTH_MAX = 200
 };
 
 struct transfer_view {
@@ -36,68 +24,11 @@ struct transfer_view {
     bool closing;
     int error; /* of standard output */
     uv_timer_t timer;
-    uint64_t moved_at[RATE_WINDOW]; /* octets moved by all, at the latest looks */
-    unsigned looks;
-    uint64_t moved_before; /* by deliveries that are over */
-    struct shown shown[FILES_MAX];
+    struct progress *progress;
     struct json_line json;
 };
 
-/* ---- amounts ---- */
-
-void transfer_view_amount(char *text, uint64_t octets)
-{
-    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    double value = (double)octets;
-    int unit = -1;
-
-    for (; value >= 1023.95 && unit + 1 < (int)(sizeof units / sizeof units[0]); unit++)
-        value /= 1024;
-    if (unit < 0)
-        (void)snprintf(text, TRANSFER_VIEW_AMOUNT, "%" PRIu64 " B", octets);
-    else
-        (void)snprintf(text, TRANSFER_VIEW_AMOUNT, "%.1f %s", value, units[unit]);
-}
-
-void transfer_view_files(char *line, uint64_t files)
-{
-    (void)snprintf(line, TRANSFER_VIEW_AMOUNT,
-                   text_of("%" PRIu64 " file", "%" PRIu64 " files", files), files);
-}
-
-void transfer_view_folders(char *line, uint64_t folders)
-{
-    (void)snprintf(line, TRANSFER_VIEW_AMOUNT,
-                   text_of("%" PRIu64 " folder", "%" PRIu64 " folders", folders), folders);
-}
-
-static void duration(char *text, size_t size, uint64_t seconds)
-{
-    if (seconds < 3600)
-        (void)snprintf(text, size, "%u:%02u", (unsigned)(seconds / 60), (unsigned)(seconds % 60));
-    else if (seconds < 360000)
-        (void)snprintf(text, size, "%u:%02u:%02u", (unsigned)(seconds / 3600),
-                       (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
-    else
-        (void)snprintf(text, size, "--");
-}
-
 /* ---- the bar ---- */
-
-static struct shown *find(struct transfer_view *v, unsigned number)
-{
-    struct shown *empty = NULL;
-
-    for (size_t i = 0; i < FILES_MAX; i++) {
-        if (v->shown[i].used && v->shown[i].number == number)
-            return &v->shown[i];
-        if (!v->shown[i].used && empty == NULL)
-            empty = &v->shown[i];
-    }
-    if (empty != NULL)
-        *empty = (struct shown){.used = true, .number = number};
-    return empty;
-}
 
 static size_t width(void)
 {
@@ -108,82 +39,13 @@ static size_t width(void)
     return size.ws_col < WIDTH_MAX ? size.ws_col : WIDTH_MAX;
 }
 
-/* As much of a name as fits `columns`; what is not ASCII may be two wide. */
-static size_t name_that_fits(char *to, const char *name, size_t columns)
-{
-    char shown[SAY_ESCAPED * TRANSFER_OFFER_NAME + 1];
-    size_t size = say_escape(shown, name, strnlen(name, TRANSFER_OFFER_NAME)), at = 0, wide = 0;
-
-    while (at < size) {
-        uint32_t point;
-        size_t n = utf8_decode(shown + at, size - at, &point);
-        wide += point < 0x80 ? 1 : 2;
-        if (n == 0 || wide > columns)
-            break;
-        at += n;
-    }
-    memcpy(to, shown, at);
-    return at;
-}
-
-/* Octets a second over the last few looks. */
-static uint64_t rate(struct transfer_view *v, uint64_t moved)
-{
-    unsigned back = v->looks < RATE_WINDOW ? v->looks : RATE_WINDOW;
-    uint64_t then = back > 0 ? v->moved_at[(v->looks - back) % RATE_WINDOW] : moved;
-
-    v->moved_at[v->looks++ % RATE_WINDOW] = moved;
-    return back > 0 && moved > then ? (moved - then) * 1000 / ((uint64_t)back * REDRAW_MS) : 0;
-}
-
-/* All deliveries together. */
-static struct shown sum(const struct transfer_view *v, unsigned *count)
-{
-    struct shown all = {.moved = v->moved_before};
-
-    *count = 0;
-    for (size_t i = 0; i < FILES_MAX; i++) {
-        const struct shown *s = &v->shown[i];
-        if (!s->used || !s->moving)
-            continue;
-        if (++*count == 1)
-            memcpy(all.name, s->name, sizeof all.name);
-        all.done += s->done;
-        all.octets += s->octets;
-        all.moved += s->moved;
-    }
-    if (*count > 1)
-        (void)snprintf(all.name, sizeof all.name, text("%u peers"), *count);
-    return all;
-}
-
 static void draw(struct transfer_view *v)
 {
-    char line[SAY_ESCAPED * TRANSFER_OFFER_NAME + 512], facts[160], left[32] = "--";
-    char done[TRANSFER_VIEW_AMOUNT], octets[TRANSFER_VIEW_AMOUNT], speed[TRANSFER_VIEW_AMOUNT];
-    unsigned count, percent;
-    struct shown all = sum(v, &count);
-    uint64_t per_second = rate(v, all.moved), rest = all.octets - all.done;
-    size_t columns = width(), used;
+    char line[4 + PROGRESS_TEXT] = "\r\033[K";
+    size_t size = progress_line(v->progress, line + 4, width() - 1);
 
-    if (count == 0)
-        return;
-    if (all.done > all.octets)
-        rest = 0;
-    percent =
-        all.octets > 0 ? (unsigned)((double)(all.octets - rest) * 100 / (double)all.octets) : 100;
-    if (per_second > 0)
-        duration(left, sizeof left, rest / per_second);
-    transfer_view_amount(done, all.done);
-    transfer_view_amount(octets, all.octets);
-    transfer_view_amount(speed, per_second);
-    int n = snprintf(facts, sizeof facts, text(" %3u%%  %s of %s  %s/s  %s left"), percent, done,
-                     octets, speed, left);
-    size_t size = n > 0 && (size_t)n < sizeof facts ? (size_t)n : 0;
-    memcpy(line, "\r\033[K", 4);
-    used = 4 + name_that_fits(line + 4, all.name, columns > size + 1 ? columns - size - 1 : 0);
-    memcpy(line + used, facts, size);
-    v->drawn = write(STDERR_FILENO, line, used + size) > 0; /* a display, nothing more */
+    if (size > 0)
+        v->drawn = write(STDERR_FILENO, line, 4 + size) > 0; /* a display, nothing more */
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -249,15 +111,11 @@ static void add_progress(struct transfer_view *v, const struct transfer_event *e
 
 /* Progress is told a few times a second, and once more with `over`. */
 static void tell_json(struct transfer_view *v, const struct delivery *delivery,
-                      const struct transfer_event *e, struct shown *shown)
+                      const struct transfer_event *e)
 {
-    uint64_t now = uv_now(&v->loop->uv);
-
-    if (e->type == TRANSFER_EVENT_PROGRESS) {
-        if (shown == NULL || (shown->told_ms != 0 && now - shown->told_ms < REDRAW_MS))
-            return;
-        shown->told_ms = now;
-    }
+    if (e->type == TRANSFER_EVENT_PROGRESS &&
+        !progress_due(v->progress, delivery_number(delivery), uv_now(&v->loop->uv)))
+        return;
     begin_json(v, delivery, e);
     if (e->type != TRANSFER_EVENT_PROGRESS && e->type != TRANSFER_EVENT_ACCEPTED)
         json_string(&v->json, "name", e->name);
@@ -301,11 +159,11 @@ static void tell_json(struct transfer_view *v, const struct delivery *delivery,
 static void say_offer(const struct transfer_view *v, const char *peer,
                       const struct transfer_event *e)
 {
-    char amount[TRANSFER_VIEW_AMOUNT], files[TRANSFER_VIEW_AMOUNT], folders[TRANSFER_VIEW_AMOUNT];
+    char amount[AMOUNT_TEXT], files[AMOUNT_TEXT], folders[AMOUNT_TEXT];
 
-    transfer_view_amount(amount, e->octets);
-    transfer_view_files(files, e->files);
-    transfer_view_folders(folders, e->folders);
+    amount_octets(amount, e->octets);
+    amount_files(files, e->files);
+    amount_folders(folders, e->folders);
     if (v->options.sends)
         say_more(v->options.level, "%s: offered %s, %s, %s", peer, files, folders, amount);
     else
@@ -326,9 +184,9 @@ static void say_failed(const struct transfer_view *v, const struct transfer_even
 static void say_event(struct transfer_view *v, const char *peer, const struct transfer_event *e)
 {
     enum say_level level = v->options.level;
-    char there[TRANSFER_VIEW_AMOUNT];
+    char there[AMOUNT_TEXT];
 
-    transfer_view_amount(there, e->offset);
+    amount_octets(there, e->offset);
     switch (e->type) {
     case TRANSFER_EVENT_OFFER:
         say_offer(v, peer, e);
@@ -375,19 +233,15 @@ static void say_event(struct transfer_view *v, const char *peer, const struct tr
 void transfer_view_event(struct transfer_view *v, struct delivery *delivery,
                          const struct transfer_event *e)
 {
-    struct shown *shown = find(v, delivery_number(delivery));
+    unsigned number = delivery_number(delivery);
 
-    if (shown != NULL) {
-        shown->done = e->done;
-        shown->octets = e->octets;
-        shown->moved = e->moved;
-        shown->moving = e->type != TRANSFER_EVENT_OFFER;
-        if (e->type == TRANSFER_EVENT_OFFER || e->type == TRANSFER_EVENT_BEGIN ||
-            e->type == TRANSFER_EVENT_RESUMED || e->type == TRANSFER_EVENT_RESTARTED)
-            (void)snprintf(shown->name, sizeof shown->name, "%s", e->name);
-    }
+    if (e->type != TRANSFER_EVENT_OFFER)
+        progress_set(v->progress, number, e->done, e->octets, e->moved);
+    if (e->type == TRANSFER_EVENT_OFFER || e->type == TRANSFER_EVENT_BEGIN ||
+        e->type == TRANSFER_EVENT_RESUMED || e->type == TRANSFER_EVENT_RESTARTED)
+        progress_name(v->progress, number, e->name);
     if (v->options.json)
-        tell_json(v, delivery, e, shown);
+        tell_json(v, delivery, e);
     if (e->type == TRANSFER_EVENT_PROGRESS)
         return;
     transfer_view_clear(v);
@@ -397,13 +251,10 @@ void transfer_view_event(struct transfer_view *v, struct delivery *delivery,
 void transfer_view_over(struct transfer_view *v, struct delivery *delivery,
                         const struct transfer_event *e, int status, const char *why)
 {
-    struct shown *shown = find(v, delivery_number(delivery));
-    char amount[TRANSFER_VIEW_AMOUNT];
+    char amount[AMOUNT_TEXT];
 
-    transfer_view_amount(amount, e->moved);
-    v->moved_before += e->moved;
-    if (shown != NULL)
-        shown->used = false;
+    amount_octets(amount, e->moved);
+    progress_drop(v->progress, delivery_number(delivery));
     transfer_view_clear(v);
     if (e->end == TRANSFER_END_DONE)
         say(v->options.level,
@@ -435,22 +286,29 @@ struct transfer_view *transfer_view_new(struct loop *loop,
 {
     struct transfer_view *v = calloc(1, sizeof *v);
 
-    if (v == NULL || uv_timer_init(&loop->uv, &v->timer) != 0) {
+    struct progress *progress = progress_new();
+
+    if (v == NULL || progress == NULL || uv_timer_init(&loop->uv, &v->timer) != 0) {
+        progress_free(progress);
         free(v);
         return NULL;
     }
+    v->progress = progress;
     v->loop = loop;
     v->options = *options;
     v->timer.data = v;
     bool bar = options->level != SAY_QUIET && !options->json && isatty(STDERR_FILENO);
     if (bar)
-        (void)uv_timer_start(&v->timer, on_timer, REDRAW_MS, REDRAW_MS);
+        (void)uv_timer_start(&v->timer, on_timer, PROGRESS_MS, PROGRESS_MS);
     return v;
 }
 
 static void timer_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct transfer_view *v = handle->data;
+
+    progress_free(v->progress);
+    free(v);
 }
 
 void transfer_view_free(struct transfer_view *v)

@@ -36,14 +36,6 @@ void transfer_view_hold(struct transfer_view *view, bool hold);
 /* 0, or the errno with which standard output has failed. */
 int transfer_view_error(const struct transfer_view *view);
 
-/* An amount of octets as "1.2 GiB", into text[TRANSFER_VIEW_AMOUNT]. */
-enum { TRANSFER_VIEW_AMOUNT = 32 };
-void transfer_view_amount(char *text, uint64_t octets);
-
-/* "1 file", "5 folders", into text[TRANSFER_VIEW_AMOUNT]. */
-void transfer_view_files(char *text, uint64_t files);
-void transfer_view_folders(char *text, uint64_t folders);
-
 /* Takes the bar away and frees, once the loop has closed its handle. NULL is fine. */
 void transfer_view_free(struct transfer_view *view);
 
