@@ -122,6 +122,17 @@ class Reload(ServiceScenario):
         listener.says(STAY)
         self.check(listener)
 
+    def test_receiver(self):
+        """`receive listen -k` goes on too, and has keys to change."""
+        words = ("receive", "listen", "127.0.0.1:0", "--yes", "-k", "-d", self.folder)
+        listener = self.start(*words, "--key-file", self.key).ready()
+        self.file("key", self.read(self.new))
+        self.reload(listener)
+        sent = self.file("sent", b"text")
+        for key, status in ((self.old, NO_AUTHENTICATION), (self.new, OK)):
+            words = ("send", "connect", listener.address, sent, "--key-file", key)
+            self.run_program(*words, status=status)
+
     def test_password_keeps_its_tries(self):
         """A reload gives a stranger no more tries, and does not forget the password."""
         password = self.file("password", b"correct horse\n")
