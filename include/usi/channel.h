@@ -4,9 +4,9 @@
  * the peer comes out of usi_channel_send, and time comes in by usi_channel_tick. The wire format
  * and the reasons for it are in tunnel/PROTOCOL.md.
  *
- * A crypto object never changes once made, and a keyring never once its first channel is made: both
- * may serve any number of threads, and must outlive every channel made from them. A channel belongs
- * to one thread at a time.
+ * A crypto object never changes once made, and a keyring once its first channel is made only by
+ * usi_keyring_replace_keys: both may serve any number of threads, and must outlive every channel
+ * made from them. A channel belongs to one thread at a time.
  *
  * Functions that return int return 0, or a negative enum usi_error; after any error but
  * USI_ERR_ARGUMENT from a channel, the channel is of no more use than to be freed. */
@@ -80,6 +80,12 @@ struct usi_keyring *usi_keyring_new(const struct usi_crypto *crypto);
  * opens. A connector uses the first. */
 int usi_keyring_add(struct usi_keyring *ring, const char *name, size_t name_size, const uint8_t *ki,
                     size_t ki_size);
+
+/* Gives a listener's ring the keys of `by`, and `by` those that ring had, for usi_keyring_free.
+ * Handshakes that have not come to a key meet the new ones; a channel goes on, and rekeys, with the
+ * key it has. What else the ring has, and remembers, stays. Any thread may call while others use
+ * ring. */
+int usi_keyring_replace_keys(struct usi_keyring *ring, struct usi_keyring *by);
 
 /* Wipes and frees. NULL is fine. */
 void usi_keyring_free(struct usi_keyring *ring);

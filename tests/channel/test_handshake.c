@@ -104,6 +104,67 @@ START_TEST(any_of_several_keys_of_one_name_opens)
 }
 END_TEST
 
+/* A listener's key is changed while channels are up and handshakes under way. */
+START_TEST(replaced_keys_are_for_new_handshakes)
+{
+    struct usi_keyring *ring = ring_of("n", 1, 32), *by = ring_of("n", 2, 16);
+    struct pair up = {.split = WHOLE}, late = {.split = WHOLE}, old = {.split = WHOLE};
+
+    party_connect(&up.connector, ring_of("n", 1, 32), NULL);
+    party_listen_shared(&up.listener, support_crypto(), ring);
+    pair_run(&up);
+    ck_assert_uint_eq(up.listener.seen[USI_EVENT_AUTHENTICATED], 1);
+    party_connect(&late.connector, ring_of("n", 2, 16), NULL);
+    party_listen_shared(&late.listener, support_crypto(), ring); /* has read nothing yet */
+    ck_assert_int_eq(usi_keyring_replace_keys(ring, by), 0);
+    usi_keyring_free(by);
+
+    pair_run(&late);
+    ck_assert_int_eq(late.listener.result, 0);
+    ck_assert_uint_eq(late.connector.seen[USI_EVENT_AUTHENTICATED], 1);
+    party_connect(&old.connector, ring_of("n", 1, 32), NULL);
+    party_listen_shared(&old.listener, support_crypto(), ring);
+    pair_run(&old);
+    ck_assert_int_eq(old.listener.result, USI_ERR_KNOCK);
+
+    /* What is up proves the key it has, again and again. */
+    for (unsigned i = 1; i <= 3; i++) {
+        ck_assert_int_eq(usi_channel_rekey(up.connector.c), 0);
+        pair_run(&up);
+        ck_assert_uint_eq(up.connector.seen[USI_EVENT_REKEYED], i);
+        ck_assert_uint_eq(up.listener.seen[USI_EVENT_REKEYED], i);
+    }
+    pair_free(&up);
+    pair_free(&late);
+    pair_free(&old);
+    usi_keyring_free(ring);
+}
+END_TEST
+
+START_TEST(replaced_keys_leave_the_memory_of_challenges)
+{
+    struct usi_keyring *ring = ring_of(NULL, 1, 32), *by = ring_of(NULL, 1, 32);
+    struct pair p = {.split = WHOLE};
+    struct octets recorded = {0};
+    struct party again = {0};
+
+    party_connect(&p.connector, ring_of(NULL, 1, 32), NULL);
+    party_listen_shared(&p.listener, support_crypto(), ring);
+    ck_assert(party_send(&p.connector, USI_SEND_ROOM));
+    octets_add(&recorded, p.connector.out.base, p.connector.out.size);
+    pair_run(&p);
+    ck_assert_uint_eq(p.listener.seen[USI_EVENT_AUTHENTICATED], 1);
+    ck_assert_int_eq(usi_keyring_replace_keys(ring, by), 0);
+    usi_keyring_free(by);
+    party_listen_shared(&again, support_crypto(), ring);
+    ck_assert_int_eq(party_receive(&again, recorded.base, recorded.size), USI_ERR_REPLAY);
+    party_free(&again);
+    pair_free(&p);
+    octets_clear(&recorded);
+    usi_keyring_free(ring);
+}
+END_TEST
+
 START_TEST(a_connector_uses_its_first_key)
 {
     struct usi_keyring *ring = ring_of("n", 1, 32);
@@ -382,6 +443,8 @@ static void add_getting_in(TCase *tcase)
     tcase_add_test(tcase, proof_open_and_data_leave_in_one_write);
     tcase_add_test(tcase, names_must_agree);
     tcase_add_test(tcase, any_of_several_keys_of_one_name_opens);
+    tcase_add_test(tcase, replaced_keys_are_for_new_handshakes);
+    tcase_add_test(tcase, replaced_keys_leave_the_memory_of_challenges);
     tcase_add_test(tcase, a_connector_uses_its_first_key);
     tcase_add_test(tcase, a_wrong_key_gets_no_octet);
     tcase_add_test(tcase, a_message_1_made_by_hand_is_understood);

@@ -204,7 +204,8 @@ START_TEST(a_rekey_under_another_name_or_key_is_refused)
         usi_keyring_free(r.ring);
         r.ring = ring_of(name, n == 1 ? 8 : 7, n == 2 ? 16 : 32);
         size_t size;
-        r.terms.key = usi_keyring_first(r.ring, &name, &size);
+        usi_credential_free(r.terms.key);
+        r.terms.key = usi_credential_hold(usi_keyring_first(r.ring, &name, &size));
         r.terms.cipher_octet = r.terms.key->cipher_octet;
         memcpy(r.terms.name, name, size); /* all of one size */
         ck_assert_int_eq(rogue_say_rekey_1(&r), n == 1 ? USI_ERR_KNOCK : USI_ERR_PROTOCOL);

@@ -9,6 +9,7 @@ import threading
 
 from clients import echo_loop, run_clients
 from harness import CUT, OK, SLOW, Scenario, dial, main, shell, until
+from terminal import Terminal
 
 THREADS = 4
 COUNT = 100 if SLOW else 500
@@ -21,11 +22,11 @@ class Threads(Scenario):
         self.addCleanup(self.target.close)
         threading.Thread(target=echo_loop, args=(self.target,), daemon=True).start()
 
-    def pair(self, *options, local="127.0.0.1:0", threads=THREADS, before=()):
+    def pair(self, *options, local="127.0.0.1:0", threads=THREADS, before=(), near=()):
         target = "127.0.0.1:%d" % self.target.getsockname()[1]
         options = ("--threads", str(threads), *options)
         self.listener = self.listen("--forward", target, *options, before=before)
-        self.connector = self.connect(self.listener, "-L", local, *options, before=before).ready()
+        self.connector = self.connect(self.listener, "-L", local, *options, before=near).ready()
         return self.connector.address
 
     def streams(self, address, count):
@@ -82,9 +83,10 @@ class Threads(Scenario):
 
     def test_places_are_shared(self):
         """A loop that has got more than its part is not full while others have places left."""
+        limit = shell("ulimit -n 100")
         for _ in range(10):
             with self.round(), contextlib.ExitStack() as peers:
-                address = self.pair(before=shell("ulimit -n 100"))
+                address = self.pair(before=limit, near=limit)
                 for _ in range((100 - 32 - 3 * 8) // 2):
                     peer = peers.enter_context(dial(address))
                     self.exchange(peer, b"through")
@@ -111,9 +113,11 @@ class Threads(Scenario):
         self.listener.wait(CUT)
 
     def test_killed(self):
-        for number in (signal.SIGINT, signal.SIGHUP):
+        terminal = Terminal()  # without one, SIGHUP would not end a listener
+        self.addCleanup(terminal.hang_up)
+        for number, before in ((signal.SIGINT, ()), (signal.SIGHUP, terminal.before)):
             with self.round(number=number):
-                self.streams(self.pair(), 12)
+                self.streams(self.pair(before=before), 12)
                 self.listener.signal(number)
                 self.listener.wait(-number)
                 self.connector.signal(number)

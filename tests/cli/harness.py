@@ -189,9 +189,10 @@ class Process:
 
 
 def clean_environment():
-    """The environment without what would change where the program finds keys and providers, and
-    with English messages."""
+    """The environment without what would change where the program finds keys and providers or whom
+    it tells that it is ready, and with English messages."""
     dropped = ("USI_KEYLOG", "USI_KEY_FILE", "OPENSSL_CONF", "OPENSSL_MODULES", "LANGUAGE")
+    dropped += ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
     kept = {k: v for k, v in os.environ.items() if k not in dropped}
     return {**kept, "LC_ALL": "C"}
 

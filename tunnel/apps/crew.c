@@ -12,8 +12,8 @@
 /* What a worker is asked to do, from another thread. */
 enum order { ORDER_NONE, ORDER_STOP, ORDER_QUIT };
 
-/* One loop in a thread of its own. Only `order`, `over` and `outcome` are shared: the first by who
- * gives it, the others once `over` is set. */
+/* One loop in a thread of its own. Only `order`, `called`, `over` and `outcome` are shared: the
+ * first two by who gives and takes them, the others once `over` is set. */
 struct worker {
     struct crew *crew;
     pthread_t thread;
@@ -23,7 +23,8 @@ struct worker {
     void *app;
     uv_async_t wake;
     atomic_int order;
-    atomic_bool over; /* told was called */
+    atomic_bool called; /* a sign of life is asked for */
+    atomic_bool over;   /* told was called */
     enum outcome outcome;
 };
 
@@ -33,7 +34,9 @@ struct crew {
     void *first;
     outcome_told *told;
     void *owner;
-    uv_async_t *wake; /* a worker is over; outlives the crew until libuv has closed it */
+    void (*alive)(void *owner); /* whom to tell that all have answered; NULL: nobody asked */
+    void *alive_owner;
+    uv_async_t *wake; /* a worker is over, or alive; outlives the crew until libuv has closed it */
     bool first_over, all_over;
     enum outcome outcome;
     unsigned count;
@@ -67,6 +70,8 @@ static void on_order(uv_async_t *wake)
     struct worker *w = wake->data;
     int order = atomic_load(&w->order);
 
+    if (atomic_exchange(&w->called, false))
+        (void)uv_async_send(w->crew->wake);
     if (order == ORDER_STOP && w->crew->work.stop != NULL)
         w->crew->work.stop(w->app);
     else if (order == ORDER_QUIT)
@@ -190,9 +195,36 @@ static void tell_if_over(struct crew *crew)
                    : "");
 }
 
+/* Calls whoever asked if no answer is missing. */
+static void answer(struct crew *crew)
+{
+    void (*alive)(void *owner) = crew->alive;
+
+    for (unsigned i = 0; i < crew->count; i++)
+        if (atomic_load(&crew->worker[i].called))
+            return;
+    crew->alive = NULL;
+    if (alive != NULL)
+        alive(crew->alive_owner);
+}
+
 static void on_wake(uv_async_t *wake)
 {
-    tell_if_over(wake->data);
+    struct crew *crew = wake->data;
+
+    answer(crew);
+    tell_if_over(crew);
+}
+
+void crew_call(struct crew *crew, void (*alive)(void *owner), void *owner)
+{
+    crew->alive = alive;
+    crew->alive_owner = owner;
+    for (unsigned i = 0; i < crew->count; i++) {
+        atomic_store(&crew->worker[i].called, true);
+        (void)uv_async_send(&crew->worker[i].wake);
+    }
+    answer(crew);
 }
 
 void crew_told(void *owner, enum outcome outcome, const char *text)

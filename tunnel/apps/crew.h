@@ -33,6 +33,10 @@ struct crew *crew_new(const struct net *net, unsigned count, const struct crew_w
  * struct crew *. */
 void crew_told(void *crew, enum outcome outcome, const char *text);
 
+/* Asks the other loops for a sign of life: alive(owner) is called from net's loop when all have
+ * given one, which may be never. One call at a time. */
+void crew_call(struct crew *crew, void (*alive)(void *owner), void *owner);
+
 /* Stops every loop's work, `first` too. */
 void crew_stop(struct crew *crew);
 

@@ -61,3 +61,34 @@ void usi_credential_clear(struct usi_credential *c)
     OPENSSL_secure_clear_free(c->ki, c->ki_size);
     c->ki = NULL;
 }
+
+int usi_credential_new(struct usi_credential **out, const struct usi_crypto *crypto,
+                       const uint8_t *ki, size_t size)
+{
+    struct usi_credential *c = OPENSSL_zalloc(sizeof *c);
+    int result = USI_ERR_INTERNAL;
+
+    *out = NULL;
+    if (c == NULL || (result = usi_credential_set_key(c, crypto, ki, size)) != 0) {
+        OPENSSL_free(c);
+        return result;
+    }
+    atomic_init(&c->references, 1);
+    *out = c;
+    return 0;
+}
+
+struct usi_credential *usi_credential_hold(struct usi_credential *c)
+{
+    if (c != NULL)
+        atomic_fetch_add(&c->references, 1);
+    return c;
+}
+
+void usi_credential_free(struct usi_credential *c)
+{
+    if (c == NULL || atomic_fetch_sub(&c->references, 1) > 1)
+        return;
+    usi_credential_clear(c);
+    OPENSSL_free(c);
+}

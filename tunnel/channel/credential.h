@@ -5,6 +5,8 @@
 
 #include "channel/crypto.h"
 
+#include <stdatomic.h>
+
 enum { USI_KNOCK = 16, USI_PROOF = 16 };
 
 struct usi_credential;
@@ -22,6 +24,7 @@ struct usi_credential_method {
 
 /* A credential never changes once made: any number of threads may use it. */
 struct usi_credential {
+    atomic_uint references; /* of one that usi_credential_new made */
     const struct usi_credential_method *method;
     const struct usi_crypto *crypto;
     const struct usi_cipher *cipher;
@@ -36,5 +39,14 @@ int usi_credential_set_key(struct usi_credential *c, const struct usi_crypto *cr
 
 /* Wipes what c holds. */
 void usi_credential_clear(struct usi_credential *c);
+
+/* The same in memory of its own, with one reference. */
+int usi_credential_new(struct usi_credential **out, const struct usi_crypto *crypto,
+                       const uint8_t *ki, size_t size);
+
+/* One reference more, and one less: the last wipes and frees. Any thread may call both; NULL is
+ * fine. hold returns c. */
+struct usi_credential *usi_credential_hold(struct usi_credential *c);
+void usi_credential_free(struct usi_credential *c);
 
 #endif

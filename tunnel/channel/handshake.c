@@ -11,6 +11,7 @@ static const uint8_t magic[4] = {'U', 'S', 'I', '1'};
 
 void usi_terms_clear(struct usi_terms *terms)
 {
+    usi_credential_free(terms->key);
     OPENSSL_free(terms->name);
     OPENSSL_cleanse(terms, sizeof *terms);
 }
@@ -67,7 +68,7 @@ int usi_handshake_connect(struct usi_handshake **out, const struct usi_crypto *c
     set_cipher(hs, USI_CIPHERS);
     switch (mode) {
     case USI_MODE_KEY:
-        hs->key = usi_keyring_first(ring, &name, &size);
+        hs->key = usi_credential_hold(usi_keyring_first(ring, &name, &size));
         if (hs->key == NULL)
             return USI_ERR_ARGUMENT;
         set_cipher(hs, hs->key->cipher_octet);
@@ -104,7 +105,7 @@ static int go_on(struct usi_handshake *hs, const struct usi_terms *terms, enum u
 {
     hs->before = terms;
     hs->mode = mode;
-    hs->key = terms->key;
+    hs->key = usi_credential_hold(terms->key);
     set_cipher(hs, hs->question ? USI_CIPHERS : terms->cipher_octet);
     set_name(hs, terms->name, terms->name_size);
     choose_script(hs);
@@ -139,6 +140,7 @@ void usi_handshake_free(struct usi_handshake *hs)
     usi_spake2_free(hs->spake2);
     EVP_PKEY_free(hs->kem);
     usi_noise_free(hs->noise);
+    usi_credential_free(hs->key);
     OPENSSL_clear_free(hs, sizeof *hs);
 }
 
@@ -532,7 +534,8 @@ int usi_handshake_settle(const struct usi_handshake *hs, struct usi_terms *terms
     terms->mode = hs->mode;
     terms->cipher = hs->cipher;
     terms->cipher_octet = hs->cipher_octet;
-    terms->key = hs->key;
+    usi_credential_free(terms->key);
+    terms->key = usi_credential_hold(hs->key);
     if (hs->mode == USI_MODE_PASSWORD)
         memcpy(terms->secret, hs->next, USI_KEY);
     else

@@ -28,8 +28,8 @@ enum {
 /* What the two sides of a channel have agreed on, and what the next handshake goes on from. */
 struct usi_terms {
     const struct usi_cipher *cipher;
-    const struct usi_credential *key; /* key mode */
-    char *name;                       /* NULL: the empty one */
+    struct usi_credential *key; /* key mode; a reference of their own */
+    char *name;                 /* NULL: the empty one */
     enum usi_mode mode;
     uint8_t cipher_octet;
     uint8_t name_size;

@@ -45,9 +45,9 @@ struct usi_handshake {
 
     struct usi_noise *noise;
     const struct usi_cipher *cipher;
-    const struct usi_credential *key; /* key mode, once known */
-    struct usi_peer peer;             /* identity mode, once known */
-    uint8_t listener_key[USI_HASH];   /* identity mode: SHA-256 of the listener's SPKI */
+    struct usi_credential *key;     /* key mode, once known; a reference of our own */
+    struct usi_peer peer;           /* identity mode, once known */
+    uint8_t listener_key[USI_HASH]; /* identity mode: SHA-256 of the listener's SPKI */
 
     size_t name_size;
     char name[USI_NAME_MAX];

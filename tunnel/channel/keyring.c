@@ -23,7 +23,7 @@ struct replay {
 
 struct entry {
     struct entry *next;
-    struct usi_credential real;
+    struct usi_credential *real;
     struct usi_credential decoy; /* of the same size: what a wrong name is checked against */
     size_t name_size;
     char name[USI_NAME_MAX];
@@ -31,6 +31,7 @@ struct entry {
 
 struct usi_keyring {
     const struct usi_crypto *crypto;
+    pthread_rwlock_t lock; /* of the next line */
     struct entry *first;
     struct replay *replay;
     /* identity and password mode */
@@ -68,6 +69,21 @@ static void replay_free(struct replay *replay)
     free(replay);
 }
 
+/* Whoever replaces the keys must not wait for ever, however fast strangers knock. */
+static int lock_init(pthread_rwlock_t *lock)
+{
+    pthread_rwlockattr_t attributes;
+
+    if (pthread_rwlockattr_init(&attributes) != 0)
+        return -1;
+#ifdef __GLIBC__ /* whose readers go first */
+    (void)pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+#endif
+    int result = pthread_rwlock_init(lock, &attributes) == 0 ? 0 : -1;
+    (void)pthread_rwlockattr_destroy(&attributes);
+    return result;
+}
+
 struct usi_keyring *usi_keyring_new(const struct usi_crypto *crypto)
 {
     struct usi_keyring *ring = OPENSSL_zalloc(sizeof *ring);
@@ -76,7 +92,8 @@ struct usi_keyring *usi_keyring_new(const struct usi_crypto *crypto)
         return NULL;
     ring->crypto = crypto;
     ring->replay = replay_new(crypto);
-    if (ring->replay == NULL) {
+    if (ring->replay == NULL || lock_init(&ring->lock) != 0) {
+        replay_free(ring->replay);
         OPENSSL_free(ring);
         return NULL;
     }
@@ -86,7 +103,7 @@ struct usi_keyring *usi_keyring_new(const struct usi_crypto *crypto)
 static void entry_free(struct entry *entry)
 {
     usi_credential_clear(&entry->decoy);
-    usi_credential_clear(&entry->real);
+    usi_credential_free(entry->real);
     OPENSSL_free(entry);
 }
 
@@ -105,7 +122,7 @@ int usi_keyring_add(struct usi_keyring *ring, const char *name, size_t name_size
         OPENSSL_free(entry);
         return USI_ERR_INTERNAL;
     }
-    result = usi_credential_set_key(&entry->real, ring->crypto, ki, ki_size);
+    result = usi_credential_new(&entry->real, ring->crypto, ki, ki_size);
     if (result == 0)
         result = usi_credential_set_key(&entry->decoy, ring->crypto, made_up, ki_size);
     OPENSSL_cleanse(made_up, sizeof made_up);
@@ -122,6 +139,19 @@ int usi_keyring_add(struct usi_keyring *ring, const char *name, size_t name_size
     return 0;
 }
 
+int usi_keyring_replace_keys(struct usi_keyring *ring, struct usi_keyring *by)
+{
+    struct entry *before;
+
+    if (pthread_rwlock_wrlock(&ring->lock) != 0)
+        return USI_ERR_INTERNAL;
+    before = ring->first;
+    ring->first = by->first;
+    by->first = before;
+    (void)pthread_rwlock_unlock(&ring->lock);
+    return 0;
+}
+
 void usi_keyring_free(struct usi_keyring *ring)
 {
     if (ring == NULL)
@@ -131,6 +161,7 @@ void usi_keyring_free(struct usi_keyring *ring)
         entry_free(e);
     }
     replay_free(ring->replay);
+    (void)pthread_rwlock_destroy(&ring->lock);
     OPENSSL_secure_clear_free(ring->stretched, USI_STRETCHED);
     usi_guard_free(ring->guard);
     OPENSSL_free(ring);
@@ -216,8 +247,9 @@ void usi_keyring_tries(struct usi_keyring *ring, uint64_t now, struct usi_tries_
 
 /* ---- key mode ---- */
 
-int usi_keyring_find(const struct usi_keyring *ring, const struct usi_caller *caller,
-                     const struct usi_credential **found)
+/* With the lock. */
+static int find_locked(const struct usi_keyring *ring, const struct usi_caller *caller,
+                       struct usi_credential **found)
 {
     int result = USI_ERR_KNOCK;
 
@@ -225,28 +257,42 @@ int usi_keyring_find(const struct usi_keyring *ring, const struct usi_caller *ca
         uint8_t expected[USI_KNOCK];
         bool named = e->name_size == caller->name_size &&
                      (e->name_size == 0 || memcmp(e->name, caller->name, e->name_size) == 0);
-        bool fits = named && e->real.cipher_octet == caller->cipher;
-        const struct usi_credential *used = fits ? &e->real : &e->decoy;
+        bool fits = named && e->real->cipher_octet == caller->cipher;
+        const struct usi_credential *used = fits ? e->real : &e->decoy;
 
         if (used->method->knock(used, caller->h1, expected) != 0)
             result = USI_ERR_INTERNAL;
         else if ((CRYPTO_memcmp(expected, caller->knock, USI_KNOCK) == 0) & fits) {
-            *found = &e->real;
+            *found = e->real;
             result = 0;
         }
         OPENSSL_cleanse(expected, sizeof expected);
     }
+    (void)usi_credential_hold(*found);
     return result;
 }
 
-const struct usi_credential *usi_keyring_first(const struct usi_keyring *ring, const char **name,
-                                               size_t *name_size)
+int usi_keyring_find(struct usi_keyring *ring, const struct usi_caller *caller,
+                     struct usi_credential **found)
+{
+    int result;
+
+    *found = NULL;
+    if (pthread_rwlock_rdlock(&ring->lock) != 0)
+        return USI_ERR_INTERNAL;
+    result = find_locked(ring, caller, found);
+    (void)pthread_rwlock_unlock(&ring->lock);
+    return result;
+}
+
+struct usi_credential *usi_keyring_first(const struct usi_keyring *ring, const char **name,
+                                         size_t *name_size)
 {
     if (ring->first == NULL)
         return NULL;
     *name = ring->first->name;
     *name_size = ring->first->name_size;
-    return &ring->first->real;
+    return ring->first->real;
 }
 
 static uint32_t *bucket_of(struct replay *replay, const uint8_t rand_ms[USI_RAND])

@@ -17,15 +17,16 @@ struct usi_caller {
     const uint8_t *knock; /* USI_KNOCK octets */
 };
 
-/* Which key knocks: *found is the credential of that name and cipher whose knock it is. Whether the
- * name is known, the cipher fits or the knock is right, the same calls are made and the answer is
- * the same: USI_ERR_KNOCK. */
-int usi_keyring_find(const struct usi_keyring *ring, const struct usi_caller *caller,
-                     const struct usi_credential **found);
+/* Which key knocks: *found is the credential of that name and cipher whose knock it is, with a
+ * reference of the caller's own even where it fails then, else NULL. Whether the name is known, the
+ * cipher fits or the knock is right, the same calls are made and the answer is the same:
+ * USI_ERR_KNOCK. Any thread may call, also while the keys are replaced. */
+int usi_keyring_find(struct usi_keyring *ring, const struct usi_caller *caller,
+                     struct usi_credential **found);
 
-/* The key that a connector uses, and its name; NULL from an empty keyring. */
-const struct usi_credential *usi_keyring_first(const struct usi_keyring *ring, const char **name,
-                                               size_t *name_size);
+/* The key that a connector uses, and its name; NULL from an empty keyring. It is the ring's. */
+struct usi_credential *usi_keyring_first(const struct usi_keyring *ring, const char **name,
+                                         size_t *name_size);
 
 /* Remembers a connector's challenge: 0, or USI_ERR_REPLAY if it is among the last
  * USI_REPLAY_MEMORY. Any thread may call. */

@@ -500,8 +500,10 @@ static void run(struct talk *t)
     if (o->notifications)
         t->notify = notify_new(&p->loop);
     p->status = t->hosts ? host(t, &options) : join(t, &dial, &options);
-    if (p->status == 0)
+    if (p->status == 0) {
+        program_ready(p, false);
         program_run(p);
+    }
     close_face(t);
     chat_free(t->chat);
     stretch_free(t->stretch);

@@ -3,7 +3,6 @@
 #include "apps/forward.h"
 #include "apps/pipe.h"
 #include "cli/program.h"
-#include "cli/report.h"
 #include "cli/status.h"
 
 static struct dialer_options dial_options(const struct options *o)
@@ -29,7 +28,7 @@ static void report_and_ready(void *sink, const struct report *report)
 {
     struct program *p = sink;
 
-    report_say(&p->level, report);
+    program_report(p, report);
     if (report->type == REPORT_AUTHENTICATED && !p->options.has_identity)
         ready(p);
 }

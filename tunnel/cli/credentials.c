@@ -14,6 +14,7 @@
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What a listener allows: a password that was given comes under attack by guessing as long as it
@@ -28,23 +29,34 @@ static int no_memory(void)
 
 /* ---- keys and passwords that are read ---- */
 
-static int add_key(struct credentials *c, struct key *key, const char *why)
+/* Adds a key, or none with a line in why already. 0, or an exit status with a line in why. */
+static int add_key(const struct credentials *c, struct usi_keyring *ring, struct key *key,
+                   char *why, size_t size)
 {
     char fingerprint[KEY_FINGERPRINT_TEXT + 1];
     const char *name = c->options->name;
 
-    if (key == NULL) {
-        say_error("%s", why);
+    if (key == NULL)
         return STATUS_USAGE;
-    }
-    int result = usi_keyring_add(c->net->ring, name, strlen(name), key->octets, key->size);
+    int result = usi_keyring_add(ring, name, strlen(name), key->octets, key->size);
     if (key_fingerprint(c->libctx, key, fingerprint) == 0)
         say_more(c->level, "key fingerprint: sha256:%s", fingerprint);
     key_free(key);
     if (result == 0)
         return 0;
-    say_error("a key cannot be used: %s", text(usi_error_text(result)));
+    (void)snprintf(why, size, text("a key cannot be used: %s"), text(usi_error_text(result)));
     return STATUS_INTERNAL;
+}
+
+static int read_key_files(const struct credentials *c, struct usi_keyring *ring, char *why,
+                          size_t size)
+{
+    const struct options *o = c->options;
+    int status = 0;
+
+    for (size_t i = 0; status == 0 && i < o->key_file_count; i++)
+        status = add_key(c, ring, key_read_file(o->key_file[i], why, size), why, size);
+    return status;
 }
 
 static int read_keys(struct credentials *c)
@@ -57,12 +69,12 @@ static int read_keys(struct credentials *c)
         size_t size = strlen(o->key_text);
         struct key *key = key_parse(o->key_text, size, why, sizeof why);
         memset(o->key_text, 'x', size); /* so that ps shows it no longer */
-        status = add_key(c, key, why);
+        status = add_key(c, c->net->ring, key, why, sizeof why);
     }
-    for (size_t i = 0; status == 0 && i < o->key_file_count; i++) {
-        struct key *key = key_read_file(o->key_file[i], why, sizeof why);
-        status = add_key(c, key, why);
-    }
+    if (status == 0)
+        status = read_key_files(c, c->net->ring, why, sizeof why);
+    if (status != 0)
+        say_error("%s", why);
     return status;
 }
 
@@ -182,27 +194,32 @@ static int make_identity(struct credentials *c)
 
 /* ---- who decides ---- */
 
-/* What --fingerprint and --trust name; NULL stays where neither is given. */
-static int name_peers(struct credentials *c)
+/* What --fingerprint and --trust name: 0 with a list, or NULL where neither is given; or an exit
+ * status with a line in why. */
+static int name_peers(const struct options *o, struct peers_list **named, char *why, size_t size)
 {
-    const struct options *o = c->options;
-    char why[640];
+    struct peers_list *list = NULL;
+    int status = 0;
 
+    *named = NULL;
     if (o->fingerprint_count == 0 && o->trust_count == 0)
         return 0;
-    c->named = peers_list_new();
-    if (c->named == NULL)
-        return no_memory();
-    for (size_t i = 0; i < o->fingerprint_count; i++)
-        if (peers_list_add(c->named, o->fingerprint[i]) < 0)
-            return no_memory();
-    for (size_t i = 0; i < o->trust_count; i++) {
-        if (peers_list_read(c->named, o->trust[i], why, sizeof why) == 0)
-            continue;
-        say_error("%s", why);
-        return STATUS_USAGE;
+    list = peers_list_new();
+    bool room = list != NULL;
+    for (size_t i = 0; room && i < o->fingerprint_count; i++)
+        room = peers_list_add(list, o->fingerprint[i]) == 0;
+    if (!room) {
+        (void)snprintf(why, size, text("out of memory"));
+        status = STATUS_INTERNAL;
     }
-    return 0;
+    for (size_t i = 0; status == 0 && i < o->trust_count; i++)
+        if (peers_list_read(list, o->trust[i], why, size) < 0)
+            status = STATUS_USAGE;
+    if (status == 0)
+        *named = list;
+    else
+        peers_list_free(list);
+    return status;
 }
 
 static void on_accepted(void *owner)
@@ -218,10 +235,13 @@ static int make_judge(struct credentials *c)
     const struct options *o = c->options;
     bool carries = o->word == OPTIONS_PIPE && !o->has_forward && o->local_count == 0 && !o->check &&
                    !o->recv_only;
-    int status = name_peers(c);
+    char why[640];
+    int status = name_peers(o, &c->named, why, sizeof why);
 
-    if (status != 0)
+    if (status != 0) {
+        say_error("%s", why);
         return status;
+    }
     c->known = peers_known_new();
     if (c->known == NULL)
         return no_memory();
@@ -391,6 +411,58 @@ int credentials_make(struct credentials *c)
     if (!o->has_identity && net->stretch != NULL)
         net->settings.mode = USI_MODE_PASSWORD;
     return status;
+}
+
+/* What was a pipe or standard input has been read to its end, and might block now. */
+static bool is_readable_again(const char *path, char *why, size_t size)
+{
+    struct stat found;
+
+    if (strcmp(path, "-") != 0 && (stat(path, &found) != 0 || S_ISREG(found.st_mode)))
+        return true; /* what is missing is said by who reads it */
+    (void)snprintf(why, size, text("\"%.200s\" is no regular file: it cannot be read again"), path);
+    return false;
+}
+
+int credentials_reload(struct credentials *c, char *why, size_t size)
+{
+    const struct options *o = c->options;
+    struct usi_keyring *ring = NULL;
+    struct peers_list *named = NULL;
+    int result = -1;
+
+    for (size_t i = 0; i < o->key_file_count; i++)
+        if (!is_readable_again(o->key_file[i], why, size))
+            return -1;
+    for (size_t i = 0; i < o->trust_count; i++)
+        if (!is_readable_again(o->trust[i], why, size))
+            return -1;
+    if (o->key_file_count > 0) {
+        ring = usi_keyring_new(c->net->crypto);
+        if (ring == NULL) {
+            (void)snprintf(why, size, text("out of memory"));
+            return -1;
+        }
+        if (read_key_files(c, ring, why, size) != 0)
+            goto done;
+    }
+    if (c->judge != NULL && name_peers(o, &named, why, size) != 0)
+        goto done;
+    if (ring != NULL && usi_keyring_replace_keys(c->net->ring, ring) != 0) {
+        (void)snprintf(why, size, text("out of memory"));
+        goto done;
+    }
+    if (c->judge != NULL) {
+        struct peers_list *before = c->named;
+        judge_peers_set_named(c->judge, named);
+        c->named = named;
+        named = before;
+    }
+    result = 0;
+done:
+    peers_list_free(named);
+    usi_keyring_free(ring);
+    return result;
 }
 
 void credentials_stop_asking(struct credentials *c, const char *why)

@@ -50,6 +50,10 @@ int credentials_read(struct credentials *c, struct options *options, enum say_le
                      OSSL_LIB_CTX *libctx, struct net *net);
 int credentials_make(struct credentials *c);
 
+/* Reads the files of keys and of --trust once more; handshakes to come meet what is in them, and
+ * what runs goes on. -1 with a line in why[size]: nothing has changed. */
+int credentials_reload(struct credentials *c, char *why, size_t size);
+
 /* From now on nobody is asked, because of `why`, which must live on. */
 void credentials_stop_asking(struct credentials *c, const char *why);
 

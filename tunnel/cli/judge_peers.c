@@ -467,6 +467,11 @@ struct judge_peers *judge_peers_new(const struct judge_peers_options *options)
     return j;
 }
 
+void judge_peers_set_named(struct judge_peers *j, const struct peers_list *named)
+{
+    j->options.named = named;
+}
+
 const struct judge *judge_peers_judge(const struct judge_peers *j)
 {
     return &j->judge;

@@ -31,6 +31,9 @@ struct judge_peers;
 /* NULL when out of memory. */
 struct judge_peers *judge_peers_new(const struct judge_peers_options *options);
 
+/* From now on, the peers of another list count as named; those that are in stay in. */
+void judge_peers_set_named(struct judge_peers *judge, const struct peers_list *named);
+
 /* For struct net; lives as long as the judge. */
 const struct judge *judge_peers_judge(const struct judge_peers *judge);
 

@@ -18,7 +18,7 @@ static void count_pipe(void *app, uint64_t *sent, uint64_t *received)
 static void run_pipe(struct program *p)
 {
     const struct options *o = &p->options;
-    const struct listener_options listen = {.family = o->family};
+    const struct listener_options listen = activation_listen(&p->activation, o);
     const struct pipe_options pipe = {
         .relay = {.recv_only = o->recv_only, .send_only = o->send_only}, .keep_open = o->keep_open};
     char why[512];
@@ -56,7 +56,7 @@ static void free_forward(void *app)
 static void run_forward(struct program *p)
 {
     const struct options *o = &p->options;
-    const struct listener_options listen = {.family = o->family};
+    const struct listener_options listen = activation_listen(&p->activation, o);
     const struct dialer_options dial = {.family = o->family, .timeout_ms = o->timeout_ms};
     const struct forward_far_options options = {
         .address = &o->address, .listen = &listen, .target = &o->forward, .dial = &dial};

@@ -260,6 +260,7 @@ static enum options_result finish_address(struct parser *parser)
     char why[256], any[32];
     int result, family;
 
+    out->has_address = word != NULL;
     if (out->command == OPTIONS_LISTEN) {
         result = address_parse_listen(address, word, why, sizeof why);
         if (result == 0 && out->family == AF_INET &&

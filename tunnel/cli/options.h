@@ -31,6 +31,7 @@ struct options {
     enum options_command word;    /* and with which word before it */
 
     struct address address; /* listen's or connect's own; a bare PORT with -4 listens on 0.0.0.0 */
+    bool has_address;       /* else it is the default */
     bool has_forward;       /* listen --forward */
     struct address forward;
     size_t local_count; /* connect -L, repeatable */

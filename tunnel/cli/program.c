@@ -4,9 +4,12 @@
 #include "cli/keys.h"
 #include "cli/library.h"
 #include "cli/report.h"
+#include "cli/service.h"
 #include "cli/status.h"
 #include "text/text.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,10 +54,34 @@ static int load_libraries(struct program *p)
     return 0;
 }
 
+/* ---- signals ---- */
+
+/* Reads again what says who gets in; what is wrong with it changes nothing. */
+static void reload(struct program *p)
+{
+    char why[1024];
+
+    service_reloading(p->service);
+    bool done = credentials_reload(&p->credentials, why, sizeof why) == 0;
+    if (done) {
+        say(p->level, "keys were read again");
+        service_reloaded(p->service, NULL);
+    } else {
+        say_error("keys were not read again, the old ones stay: %s", why);
+        service_reloaded(p->service, why);
+    }
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct program *p = handle->data;
 
+    if (number == SIGHUP && p->reloads) {
+        reload(p);
+        return;
+    }
+    if (!p->stopped)
+        service_stopping(p->service);
     if (number == SIGTERM && p->stop != NULL && !p->stopped) {
         p->stopped = true;
         p->stop(p->app);
@@ -73,11 +100,23 @@ static bool ignored(int number)
     return number == SIGHUP && sigaction(number, NULL, &found) == 0 && found.sa_handler == SIG_IGN;
 }
 
+/* A hang-up can only come to who has a terminal: for others SIGHUP is a word from a user. */
+static bool has_terminal(void)
+{
+    int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+
+    if (fd < 0)
+        return errno != ENXIO && errno != ENOENT;
+    (void)close(fd);
+    return true;
+}
+
 static int make_loop(struct program *p)
 {
     static const int numbers[PROGRAM_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
     int result = loop_init(&p->loop);
 
+    p->has_terminal = has_terminal(); /* before a SIGHUP is caught, and the terminal gone */
     for (int i = 0; result == 0 && i < PROGRAM_SIGNALS; i++) {
         result = uv_signal_init(&p->loop.uv, &p->signals[i]);
         p->signals[i].data = p;
@@ -108,7 +147,7 @@ static void set_up_net(struct program *p)
         .handshake_ms = o->handshake_timeout_ms,
         .idle_ms = o->idle_timeout_ms,
         .drain_ms = o->drain_ms,
-        .reporter = {.report = report_say, .sink = &p->level},
+        .reporter = {.report = program_report, .sink = p},
     };
 }
 
@@ -152,7 +191,9 @@ int program_begin(struct program *p, enum options_command command, int argc, cha
         return STATUS_USAGE;
     }
     p->level = p->options.quiet ? SAY_QUIET : p->options.verbose ? SAY_VERBOSE : SAY_NORMAL;
-    if (p->options.background)
+    status = activation_take(&p->activation, &p->options);
+    p->service = service_new();
+    if (status == 0 && p->options.background)
         status = background_fork(&p->ready_fd);
     if (status == 0 &&
         key_heap_open() != 0) { /* behind the fork, which locked memory does not survive */
@@ -169,12 +210,30 @@ int program_begin(struct program *p, enum options_command command, int argc, cha
 
 /* ---- running ---- */
 
+static void are_alive(void *program);
+
 void program_ready(struct program *p, bool streams)
 {
-    if (p->ready_fd < 0)
+    const struct options *o = &p->options;
+
+    if (p->ready)
         return;
-    credentials_stop_asking(&p->credentials, text("in the background nobody can be asked"));
-    background_ready(&p->ready_fd, streams);
+    p->ready = true;
+    service_ready(p->service, &p->loop, o->background, are_alive, p);
+    if (p->ready_fd >= 0) {
+        credentials_stop_asking(&p->credentials, text("in the background nobody can be asked"));
+        background_ready(&p->ready_fd, streams);
+    }
+    p->reloads = o->command == OPTIONS_LISTEN && (o->has_forward || o->keep_open) &&
+                 (o->background || !p->has_terminal);
+}
+
+void program_report(void *program, const struct report *report)
+{
+    struct program *p = program;
+
+    service_count(p->service, report);
+    report_say(&p->level, report);
 }
 
 static void show_progress(struct program *p, bool last)
@@ -287,6 +346,23 @@ static void stop_crew(void *crew)
     crew_stop(crew);
 }
 
+static void alive(void *program)
+{
+    const struct program *p = program;
+
+    service_alive(p->service);
+}
+
+static void are_alive(void *program)
+{
+    struct program *p = program;
+
+    if (p->crew != NULL)
+        crew_call(p->crew, alive, p);
+    else
+        alive(p);
+}
+
 int program_crew(struct program *p, const struct crew_work *work, void *app)
 {
     char why[256];
@@ -326,11 +402,13 @@ int program_end(struct program *p)
             (void)signal(number, SIG_IGN); /* too late: how the run has ended is decided */
     }
     close_handle((uv_handle_t *)&p->progress);
+    service_close(p->service);
     bool all_closed = loop_close(&p->loop);
     EVP_MD_free(p->sha256);
     usi_keyring_free(p->ring);
     credentials_free(&p->credentials);
     seeing_close(&p->seeing);
+    service_free(p->service);
     usi_crypto_free(p->crypto);
     library_free(p->library);
     options_free(&p->options);

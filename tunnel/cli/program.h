@@ -4,6 +4,7 @@
 #define USI_CLI_PROGRAM_H
 
 #include "apps/crew.h"
+#include "cli/activation.h"
 #include "cli/credentials.h"
 #include "cli/options.h"
 #include "cli/say.h"
@@ -13,12 +14,15 @@
 #include <openssl/types.h>
 
 struct library;
+struct service;
 
 enum { PROGRAM_SIGNALS = 3 };
 
 struct program {
     struct options options;
     enum say_level level;
+    struct service *service; /* NULL: there is no service manager */
+    struct activation activation;
     struct library *library;
     struct usi_crypto *crypto;
     struct usi_keyring *ring;
@@ -33,6 +37,9 @@ struct program {
     uv_signal_t signals[PROGRAM_SIGNALS];
     int signal;   /* that ends us; 0: none */
     bool stopped; /* the first SIGTERM came */
+    bool ready;
+    bool has_terminal;
+    bool reloads; /* SIGHUP reads the keys again, and does not end it */
     /* First SIGTERM of a program that drains; NULL: it ends at once. */
     void (*stop)(void *app);
     /* For --progress; NULL: none. */
@@ -49,9 +56,13 @@ struct program {
  * else the exit status (everything was said). After -1, program_end. */
 int program_begin(struct program *p, enum options_command command, int argc, char **argv);
 
-/* Everything that others may wait for is there: for -f the parent may go. `streams`: the program
- * works on sockets only, and lets go of stdin and stdout. */
+/* Everything that others may wait for is there: a service manager is told, for -f the parent may
+ * go, and SIGHUP has its meaning for listeners. `streams`: the program works on sockets only, and
+ * lets go of stdin and stdout. Later calls do nothing. */
 void program_ready(struct program *p, bool streams);
+
+/* A reporter's sink for all that happens: says it, and counts channels for a service manager. */
+void program_report(void *program, const struct report *report);
 
 /* SHA-256 for files, fetched once; it lives until everything that works in the thread pool is over.
  * NULL when everything was said. */

@@ -1,7 +1,6 @@
 #include "cli/transfer.h"
 
 #include "cli/file.h"
-#include "cli/report.h"
 #include "cli/status.h"
 
 #include <string.h>
@@ -60,7 +59,7 @@ static void report(void *sink, const struct report *report)
 
     if (t->view != NULL) /* links report their ends behind it */
         transfer_view_clear(t->view);
-    report_say(&t->program.level, report);
+    program_report(&t->program, report);
 }
 
 /* Who reads the events has gone: so has the purpose. */
@@ -136,6 +135,7 @@ void transfer_run(struct transfer *t, const struct exchange_options *options)
     }
     p->app = t->exchange;
     p->stop = listens ? stop : NULL;
+    program_ready(p, false);
     program_run(p);
     exchange_free(t->exchange);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -320,7 +321,77 @@ static int listen_unix(struct listener *l, const struct address *address, char *
     return 0;
 }
 
-/* ---- both ---- */
+/* ---- sockets that listen already ---- */
+
+/* What keeps a descriptor from being listened on, or NULL; *domain is its family. */
+static const char *unfit(int fd, int family, int *domain)
+{
+    int type = 0, listens = 0;
+    socklen_t size = sizeof *domain;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, domain, &size) != 0)
+        return errno == ENOTSOCK ? text("it is not a socket") : text_of_errno(errno);
+    size = sizeof type;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM ||
+        (*domain != AF_INET && *domain != AF_INET6 && *domain != AF_UNIX))
+        return text("it is not a TCP or Unix stream socket");
+    if (family != AF_UNSPEC && family != *domain)
+        return family == AF_INET ? text("it is not an IPv4 socket, as --ipv4 asks")
+                                 : text("it is not an IPv6 socket, as --ipv6 asks");
+    size = sizeof listens;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0)
+        return text("it is a socket that does not listen");
+    return NULL;
+}
+
+static void report_given(const struct listener *l, int fd)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_un un;
+        struct sockaddr_storage room;
+    } address = {0};
+    socklen_t size = sizeof address.room - 1; /* a path need not end in a NUL */
+    char name[sizeof "unix:@" + sizeof address.un.sun_path];
+
+    if (getsockname(fd, &address.any, &size) != 0)
+        return;
+    if (address.any.sa_family != AF_UNIX) {
+        report_listening(l, &address.any);
+        return;
+    }
+    const char *path = address.un.sun_path;
+    bool named = path[0] != '\0' || size <= offsetof(struct sockaddr_un, sun_path) + 1;
+    (void)snprintf(name, sizeof name, named ? "unix:%s" : "unix:@%s", named ? path : path + 1);
+    net_report(l->net, (struct report){.type = REPORT_LISTENING, .peer = name});
+}
+
+static int listen_given(struct listener *l, const struct listener_options *options, char *why,
+                        size_t size)
+{
+    for (unsigned i = 0; i < options->count; i++) {
+        int fd = options->first + (int)i, domain = AF_UNSPEC;
+        const char *wrong = i < SOCKETS_MAX ? unfit(fd, options->family, &domain)
+                                            : text("there are more than can be served");
+        int result = 0;
+        if (wrong == NULL) {
+            if (domain != AF_UNIX)
+                sock_tune_fd(fd);
+            result = add_socket(l, fd, domain != AF_UNIX);
+            wrong = result != 0 ? text(uv_strerror(result)) : NULL;
+        }
+        if (wrong != NULL) {
+            (void)snprintf(why, size, text("cannot listen on descriptor %d (LISTEN_FDS): %s"), fd,
+                           wrong);
+            return -1;
+        }
+    }
+    for (unsigned i = 0; i < options->count; i++)
+        report_given(l, options->first + (int)i);
+    return 0;
+}
+
+/* ---- all of them ---- */
 
 static struct listener *make(const struct net *net, void (*waiting)(void *owner), void *owner)
 {
@@ -367,8 +438,10 @@ struct listener *listener_new(const struct net *net, const struct address *addre
         (void)snprintf(why, size, text("out of memory"));
         return NULL;
     }
-    int result = address->kind == ADDRESS_UNIX ? listen_unix(l, address, why, size)
-                                               : listen_tcp(l, address, options->family, why, size);
+    int result = options->count > 0 ? listen_given(l, options, why, size)
+                 : address->kind == ADDRESS_UNIX
+                     ? listen_unix(l, address, why, size)
+                     : listen_tcp(l, address, options->family, why, size);
     if (result != 0) {
         listener_close(l);
         return NULL;

@@ -11,6 +11,10 @@ struct listener;
 
 struct listener_options {
     int family; /* AF_UNSPEC, AF_INET or AF_INET6 */
+    /* count > 0: instead of an address, so many descriptors from `first` on, which are sockets that
+     * listen already. They become the listener's; the file of a Unix socket does not. */
+    int first;
+    unsigned count;
 };
 
 /* Resolves, binds and listens, and reports REPORT_LISTENING for every socket. waiting(owner) is
