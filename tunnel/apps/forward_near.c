@@ -163,7 +163,7 @@ static void connected(void *owner, struct sock *sock)
     if (s->link == NULL)
         stream_gone(s, text("cannot begin a handshake: out of memory, or libcrypto failed"));
     else
-        link_start(s->link);
+        link_start(s->link, NULL);
 }
 
 static void not_connected(void *owner, const char *why)

@@ -10,7 +10,6 @@ struct peer {
     struct peer *next;
     struct pipe_listener *pipe;
     struct link *link;
-    struct gate_entry gate;
     bool identified; /* its user is being asked, or was */
     bool waits;      /* authenticated, not read until its turn comes */
 };
@@ -22,8 +21,7 @@ struct pipe_listener {
     void *owner;
 
     struct listener *listener;
-    struct gate strangers, known; /* handshakes before and behind a right knock */
-    struct gate identified;       /* peers that a user is asked about */
+    struct gate *gate;
     struct peer *peers;
     unsigned count, count_max;
     struct peer *turn;       /* whose turn it is: authenticated, about to open, or piping */
@@ -47,6 +45,7 @@ static void free_if_gone(struct pipe_listener *p)
     if (!p->orphan || p->peers != NULL || !p->timer_closed)
         return;
     local_close(p->local, false);
+    gate_free(p->gate);
     free(p);
 }
 
@@ -87,7 +86,6 @@ static void remove_peer(struct peer *peer)
     struct pipe_listener *p = peer->pipe;
     struct peer **at = &p->peers;
 
-    gate_leave(&peer->gate);
     while (*at != peer)
         at = &(*at)->next;
     *at = peer->next;
@@ -161,22 +159,10 @@ static void give_turn(struct pipe_listener *p)
     link_resume(first->link);
 }
 
-/* No stranger, unless it replays what it recorded: those are bounded too, among themselves. */
-static void knocked(void *owner)
-{
-    struct peer *peer = owner;
-
-    gate_leave(&peer->gate);
-    gate_enter(&peer->pipe->known, &peer->gate, peer->link);
-}
-
-/* A user may take his time: no silent stranger may push out whom he is asked about. */
 static void identified(void *owner)
 {
     struct peer *peer = owner;
 
-    gate_leave(&peer->gate);
-    gate_enter(&peer->pipe->identified, &peer->gate, peer->link);
     peer->identified = true;
     if (peer->pipe->listener == NULL) /* taken */
         link_abort(peer->link, USI_REASON_BUSY);
@@ -187,7 +173,6 @@ static void authenticated(void *owner)
     struct peer *peer = owner;
     struct pipe_listener *p = peer->pipe;
 
-    gate_leave(&peer->gate);
     if (p->stopping) {
         link_abort(peer->link, USI_REASON_STOPPING);
     } else if (p->relay != NULL && !p->options.keep_open) {
@@ -240,7 +225,6 @@ static void closed(void *owner, const struct link_end *end)
 }
 
 static const struct link_handler handler = {
-    .knocked = knocked,
     .identified = identified,
     .authenticated = authenticated,
     .opened = opened,
@@ -267,8 +251,7 @@ static void accept_one(struct pipe_listener *p)
     peer->next = p->peers;
     p->peers = peer;
     p->count++;
-    gate_enter(&p->strangers, &peer->gate, peer->link);
-    link_start(peer->link);
+    link_start(peer->link, p->gate);
 }
 
 static void waiting(void *owner)
@@ -278,7 +261,7 @@ static void waiting(void *owner)
     if (p->count < p->count_max)
         accept_one(p);
     else
-        gate_make_way(&p->strangers);
+        gate_make_way(p->gate);
 }
 
 struct pipe_listener *pipe_listen(const struct net *net, const struct address *address,
@@ -299,7 +282,11 @@ struct pipe_listener *pipe_listen(const struct net *net, const struct address *a
     p->owner = owner;
     p->count_max = gate_connections_max(1, 1);
     p->timer.data = p;
-    p->listener = listener_new(net, address, listen, waiting, p, why, size);
+    p->gate = gate_new(p->count_max, 1);
+    if (p->gate == NULL)
+        (void)snprintf(why, size, "%s", text("out of memory"));
+    else
+        p->listener = listener_new(net, address, listen, waiting, p, why, size);
     if (p->listener == NULL) {
         pipe_listener_free(p);
         return NULL;
