@@ -4,7 +4,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-enum { PLACES = 20000, LINKS = 4 * GATE_ALL, YOUNG = 10, OLD = 5000, HONEST = 7 };
+enum { PLACES = 20000, LINKS = 2 * GATE_STRANGERS, YOUNG = 10, OLD = 5000, HONEST = 7 };
 
 /* A link of the test. */
 struct link {
@@ -91,9 +91,10 @@ END_TEST
 START_TEST(newcomers)
 {
     for (int stage = 0; stage < GATE_STAGES; stage++) {
-        for (unsigned i = 0; i < GATE_ALL + 20; i++)
+        unsigned most = stage == GATE_STRANGER ? GATE_STRANGERS : GATE_ALL;
+        for (unsigned i = 0; i < most + 20; i++)
             ck_assert(!enter((enum gate_stage)stage, i, YOUNG)->cut);
-        ck_assert_uint_eq(count((enum gate_stage)stage), GATE_ALL);
+        ck_assert_uint_eq(count((enum gate_stage)stage), most);
         end();
         begin();
     }
@@ -147,8 +148,8 @@ START_TEST(stages)
     struct link *known = enter(GATE_KNOWN, HONEST, OLD);
     struct link *asked = enter(GATE_IDENTIFIED, HONEST, OLD);
 
-    crowd(GATE_STRANGER, 2 * GATE_ALL, 2 * GATE_ALL, OLD);
-    ck_assert(!answered->cut && !known->cut && !asked->cut);
+    crowd(GATE_STRANGER, GATE_STRANGERS + 1, GATE_STRANGERS + 1, OLD);
+    ck_assert(links[3].cut && !answered->cut && !known->cut && !asked->cut);
     crowd(GATE_ANSWERED, GATE_ALL, GATE_ALL, OLD);
     ck_assert(answered->cut && !known->cut && !asked->cut);
 }
@@ -185,24 +186,25 @@ END_TEST
 START_TEST(small)
 {
     static const struct {
-        unsigned places, loops, most;
-    } cases[] = {{PLACES, 1, GATE_ALL},
-                 {PLACES, 2, GATE_ALL / 2},
-                 {PLACES, 64, 64},
-                 {1000, 1, 250},
-                 {1000, 2, 125},
-                 {100, 1, 64},
-                 {1, 1, 64}};
+        unsigned places, loops, strangers, others;
+    } cases[] = {{PLACES, 1, GATE_STRANGERS, GATE_ALL},
+                 {PLACES, 2, GATE_STRANGERS / 2, GATE_ALL / 2},
+                 {PLACES, 64, 64, 64},
+                 {1000, 1, 250, 250},
+                 {1000, 2, 125, 125},
+                 {100, 1, 64, 64},
+                 {1, 1, 64, 64}};
 
     for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
         end();
         used = 0;
         gate = gate_new(cases[c].places, cases[c].loops);
-        for (unsigned i = 0; i < cases[c].most; i++)
+        for (unsigned i = 0; i <= cases[c].strangers; i++)
             (void)enter(GATE_STRANGER, i, OLD);
-        ck_assert_uint_eq(count(GATE_STRANGER), cases[c].most);
-        (void)enter(GATE_STRANGER, cases[c].most, OLD);
-        ck_assert_uint_eq(count(GATE_STRANGER), cases[c].most);
+        for (unsigned i = 0; i <= cases[c].others; i++)
+            (void)enter(GATE_KNOWN, i, OLD);
+        ck_assert_uint_eq(count(GATE_STRANGER), cases[c].strangers);
+        ck_assert_uint_eq(count(GATE_KNOWN), cases[c].others);
     }
 }
 END_TEST

@@ -7,7 +7,7 @@
 
 /* A connection. It is in `peers` from accept to its link's last call. */
 struct peer {
-    struct peer *next;
+    struct peer *next, **at;
     struct pipe_listener *pipe;
     struct link *link;
     bool identified; /* its user is being asked, or was */
@@ -24,6 +24,7 @@ struct pipe_listener {
     struct gate *gate;
     struct peer *peers;
     unsigned count, count_max;
+    unsigned waiting; /* peers that do */
     struct peer *turn;       /* whose turn it is: authenticated, about to open, or piping */
     struct relay *relay;     /* its stream */
     uint64_t sent, received; /* by the latest stream that is over */
@@ -84,12 +85,12 @@ static void end_with(struct pipe_listener *p, enum outcome outcome, const char *
 static void remove_peer(struct peer *peer)
 {
     struct pipe_listener *p = peer->pipe;
-    struct peer **at = &p->peers;
 
-    while (*at != peer)
-        at = &(*at)->next;
-    *at = peer->next;
+    *peer->at = peer->next;
+    if (peer->next != NULL)
+        peer->next->at = peer->at;
     p->count--;
+    p->waiting -= peer->waits;
     if (p->turn == peer) {
         p->turn = NULL;
         (void)uv_timer_stop(&p->timer);
@@ -145,7 +146,7 @@ static void give_turn(struct pipe_listener *p)
 {
     struct peer *first = NULL;
 
-    if (p->turn != NULL || p->stopping)
+    if (p->turn != NULL || p->stopping || p->waiting == 0)
         return;
     for (struct peer *peer = p->peers; peer != NULL; peer = peer->next)
         if (peer->waits)
@@ -153,6 +154,7 @@ static void give_turn(struct pipe_listener *p)
     if (first == NULL)
         return;
     first->waits = false;
+    p->waiting--;
     p->turn = first;
     if (p->net->handshake_ms > 0)
         (void)uv_timer_start(&p->timer, on_turn_over, p->net->handshake_ms, 0);
@@ -179,6 +181,7 @@ static void authenticated(void *owner)
         link_abort(peer->link, USI_REASON_BUSY);
     } else {
         peer->waits = true;
+        p->waiting++;
         link_wait(peer->link);
         give_turn(p);
     }
@@ -249,6 +252,9 @@ static void accept_one(struct pipe_listener *p)
     }
     peer->pipe = p;
     peer->next = p->peers;
+    peer->at = &p->peers;
+    if (peer->next != NULL)
+        peer->next->at = &peer->next;
     p->peers = peer;
     p->count++;
     link_start(peer->link, p->gate);

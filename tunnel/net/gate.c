@@ -23,21 +23,17 @@ static const uint64_t patience_ms[GATE_STAGES] = {
 
 enum { WAY_MS = 1000 }; /* the same for a stranger where all places are taken */
 
-struct place {
-    struct link *link;
-    uint64_t source;
-    unsigned mates; /* how many of this source there are, itself included */
-};
-
-/* The oldest first. */
+/* The oldest first; a column each for what is looked for. */
 struct row {
-    unsigned count;
-    struct place place[GATE_ALL + 1];
+    unsigned count, most;
+    struct link *link[GATE_STRANGERS + 1];
+    uint64_t source[GATE_STRANGERS + 1];
+    uint16_t mates[GATE_STRANGERS + 1]; /* how many of its source there are, itself included */
 };
 
 struct gate {
-    unsigned most, most_of_source;
-    struct row row[GATE_STAGES]; /* what nobody enters costs no memory */
+    unsigned most_of_source;
+    struct row row[GATE_STAGES];
 };
 
 bool gate_take_place(struct gate_places *places, unsigned most)
@@ -65,9 +61,12 @@ unsigned gate_connections_max(unsigned descriptors, unsigned loops)
     return limit == 0 ? 1 : limit > UINT32_MAX ? UINT32_MAX : (unsigned)limit;
 }
 
-static unsigned between(unsigned least, unsigned value, unsigned most)
+/* What one of several loops may have of the places, or of `most` if that is less. */
+static unsigned share_of(unsigned places, unsigned loops, unsigned most)
 {
-    return value < least ? least : value > most ? most : value;
+    unsigned share = places / SHARE < most ? places / SHARE : most;
+
+    return share / loops > LEAST ? share / loops : LEAST;
 }
 
 struct gate *gate_new(unsigned places, unsigned loops)
@@ -76,8 +75,10 @@ struct gate *gate_new(unsigned places, unsigned loops)
 
     if (gate == NULL)
         return NULL;
-    gate->most = between(LEAST, between(1, places / SHARE, GATE_ALL) / loops, GATE_ALL);
-    gate->most_of_source = between(LEAST, gate->most / (GATE_ALL / GATE_SOURCE), GATE_SOURCE);
+    for (int stage = 0; stage < GATE_STAGES; stage++)
+        gate->row[stage].most =
+            share_of(places, loops, stage == GATE_STRANGER ? GATE_STRANGERS : GATE_ALL);
+    gate->most_of_source = share_of(places / (GATE_ALL / GATE_SOURCE), loops, GATE_SOURCE);
     return gate;
 }
 
@@ -86,68 +87,102 @@ void gate_free(struct gate *gate)
     free(gate);
 }
 
-/* How many there are of a source, after one more (1) or one less (-1), or as it is (0). */
+/* How many there are of a source, after one more (1) or one less (-1). */
 static unsigned count_mates(struct row *row, uint64_t source, int change)
 {
-    unsigned mates = 0;
+    unsigned found = 0;
 
     for (unsigned i = 0; i < row->count; i++)
-        if (row->place[i].source == source)
-            mates = row->place[i].mates += (unsigned)change;
-    return mates;
+        found += row->source[i] == source;
+    for (unsigned i = 0, left = found; left > 0; i++)
+        if (row->source[i] == source) {
+            row->mates[i] = (uint16_t)(row->mates[i] + change);
+            left--;
+        }
+    return found;
 }
 
 /* The oldest of the source that has most. */
 static struct link *greediest(const struct row *row)
 {
-    const struct place *found = &row->place[0];
+    unsigned found = 0;
 
     for (unsigned i = 1; i < row->count; i++)
-        if (row->place[i].mates > found->mates)
-            found = &row->place[i];
-    return found->link;
+        if (row->mates[i] > row->mates[found])
+            found = i;
+    return row->link[found];
 }
 
 /* Has the oldest had its time? */
 static bool oldest_may_go(const struct row *row, uint64_t patience)
 {
-    return row->count > 0 && link_age(row->place[0].link) >= patience;
+    return row->count > 0 && link_age(row->link[0]) >= patience;
 }
 
 void gate_enter(struct gate *gate, struct link *link, enum gate_stage stage)
 {
     struct row *row = &gate->row[stage];
     uint64_t source = link_source(link);
-    unsigned before = count_mates(row, source, 1), mates = before == 0 ? 1 : before;
+    unsigned mates = count_mates(row, source, 1) + 1;
 
-    row->place[row->count++] = (struct place){.link = link, .source = source, .mates = mates};
+    row->link[row->count] = link;
+    row->source[row->count] = source;
+    row->mates[row->count] = (uint16_t)mates;
+    row->count++;
     if (mates > gate->most_of_source)
         link_cut(greediest(row), LINK_SILENT); /* nobody else has so many */
-    else if (row->count > gate->most)
-        link_cut(oldest_may_go(row, patience_ms[stage]) ? row->place[0].link : greediest(row),
+    else if (row->count > row->most)
+        link_cut(oldest_may_go(row, patience_ms[stage]) ? row->link[0] : greediest(row),
                  LINK_SILENT);
+}
+
+/* Where it is: count, if nowhere. It is most often the oldest, or one of the newest. */
+static unsigned find(const struct row *row, const struct link *link)
+{
+    unsigned at = row->count;
+
+    if (at > 0 && row->link[0] == link)
+        return 0;
+    while (at > 0 && row->link[at - 1] != link)
+        at--;
+    return at > 0 ? at - 1 : row->count;
+}
+
+/* The last `left` of a column of `size` octets each move to `at`, one place down. */
+static void close_up(void *column, size_t size, unsigned at, unsigned left)
+{
+    uint8_t *to = (uint8_t *)column + at * size;
+
+    memmove(to, to + size, left * size);
 }
 
 void gate_leave(struct gate *gate, const struct link *link, enum gate_stage stage)
 {
     struct row *row = &gate->row[stage];
-    unsigned at = 0;
+    unsigned at = find(row, link);
 
-    while (at < row->count && row->place[at].link != link)
-        at++;
     if (at == row->count)
         return;
-    (void)count_mates(row, row->place[at].source, -1);
+    (void)count_mates(row, row->source[at], -1);
     row->count--;
-    memmove(&row->place[at], &row->place[at + 1], (row->count - at) * sizeof row->place[0]);
+    close_up(row->link, sizeof row->link[0], at, row->count - at);
+    close_up(row->source, sizeof row->source[0], at, row->count - at);
+    close_up(row->mates, sizeof row->mates[0], at, row->count - at);
+}
+
+/* Its oldest, if that has had its time. */
+static bool makes_way(const struct row *row, uint64_t patience)
+{
+    bool may = oldest_may_go(row, patience);
+
+    if (may)
+        link_cut(row->link[0], LINK_SILENT);
+    return may;
 }
 
 void gate_make_way(struct gate *gate)
 {
-    if (oldest_may_go(&gate->row[GATE_STRANGER], WAY_MS))
-        link_cut(gate->row[GATE_STRANGER].place[0].link, LINK_SILENT);
-    else if (oldest_may_go(&gate->row[GATE_ANSWERED], patience_ms[GATE_ANSWERED]))
-        link_cut(gate->row[GATE_ANSWERED].place[0].link, LINK_SILENT);
-    else if (oldest_may_go(&gate->row[GATE_KNOWN], patience_ms[GATE_KNOWN]))
-        link_cut(gate->row[GATE_KNOWN].place[0].link, LINK_SILENT);
+    (void)(makes_way(&gate->row[GATE_STRANGER], WAY_MS) ||
+           makes_way(&gate->row[GATE_ANSWERED], patience_ms[GATE_ANSWERED]) ||
+           makes_way(&gate->row[GATE_KNOWN], patience_ms[GATE_KNOWN]));
 }

@@ -19,8 +19,9 @@ enum gate_stage {
     GATE_STAGES
 };
 
-/* The most of one stage and, of these, of one source: for one loop of a small machine. */
-enum { GATE_ALL = 512, GATE_SOURCE = 128 };
+/* The most strangers, the most of each other stage and, of these, of one source: for one loop, with
+ * enough descriptors. */
+enum { GATE_STRANGERS = 2048, GATE_ALL = 512, GATE_SOURCE = 128 };
 
 /* For one of `loops` loops, which share `places` for connections. NULL when out of memory. */
 struct gate *gate_new(unsigned places, unsigned loops);

@@ -10,7 +10,8 @@
 struct listener;
 
 struct listener_options {
-    int family; /* AF_UNSPEC, AF_INET or AF_INET6 */
+    int family;  /* AF_UNSPEC, AF_INET or AF_INET6 */
+    bool greets; /* who connects may wait for us to speak first, as no connector does */
 };
 
 /* Resolves, binds and listens, and reports REPORT_LISTENING for every socket. waiting(owner) is
