@@ -219,7 +219,7 @@ class Questions(Crowd):
         """A stranger that is given the salt and says nothing more is cut; who waits for the user's
         word after an answer is not."""
         there = self.terminal()
-        options = ["--identity", "-k", "--handshake-timeout", "1"]
+        options = ["--identity", "-k", "--handshake-timeout", "3"]
         listener = self.listen(*options, *self.right, at=there)
         patient = self.peer(listener)
         there.shows(QUESTION)
