@@ -119,8 +119,9 @@ START_TEST(fast_crowd)
 {
     for (int stage = GATE_ANSWERED; stage < GATE_STAGES; stage++) {
         struct link *honest = enter((enum gate_stage)stage, HONEST, YOUNG);
+        struct link *slow = enter((enum gate_stage)stage, HONEST + 1, OLD);
         crowd((enum gate_stage)stage, 3 * GATE_ALL, 250, YOUNG);
-        ck_assert(!honest->cut);
+        ck_assert(!honest->cut && !slow->cut);
         ck_assert_uint_eq(count((enum gate_stage)stage), GATE_ALL);
         end();
         begin();

@@ -12,8 +12,9 @@ enum { LEAST = 64 };
 /* Of the places, those that one stage may have: strangers leave most to who has a key. */
 enum { SHARE = 4 };
 
-/* From what age on the oldest goes first. A stranger's message 1 comes with its connection; then an
- * answer takes a round trip, or the time to stretch a password; a user takes his time. */
+/* The oldest goes where half of all are older than this: that is no crowd that comes faster than
+ * people do. A stranger's message 1 comes with its connection; then an answer takes a round trip,
+ * or the time to stretch a password; a user takes his time. */
 static const uint64_t patience_ms[GATE_STAGES] = {
     [GATE_STRANGER] = 0,
     [GATE_ANSWERED] = 3000,
@@ -113,12 +114,6 @@ static struct link *greediest(const struct row *row)
     return row->link[found];
 }
 
-/* Has the oldest had its time? */
-static bool oldest_may_go(const struct row *row, uint64_t patience)
-{
-    return row->count > 0 && link_age(row->link[0]) >= patience;
-}
-
 void gate_enter(struct gate *gate, struct link *link, enum gate_stage stage)
 {
     struct row *row = &gate->row[stage];
@@ -132,7 +127,8 @@ void gate_enter(struct gate *gate, struct link *link, enum gate_stage stage)
     if (mates > gate->most_of_source)
         link_cut(greediest(row), LINK_SILENT); /* nobody else has so many */
     else if (row->count > row->most)
-        link_cut(oldest_may_go(row, patience_ms[stage]) ? row->link[0] : greediest(row),
+        link_cut(link_age(row->link[row->count / 2]) >= patience_ms[stage] ? row->link[0]
+                                                                           : greediest(row),
                  LINK_SILENT);
 }
 
@@ -173,7 +169,7 @@ void gate_leave(struct gate *gate, const struct link *link, enum gate_stage stag
 /* Its oldest, if that has had its time. */
 static bool makes_way(const struct row *row, uint64_t patience)
 {
-    bool may = oldest_may_go(row, patience);
+    bool may = row->count > 0 && link_age(row->link[0]) >= patience;
 
     if (may)
         link_cut(row->link[0], LINK_SILENT);

@@ -30,7 +30,7 @@ struct gate *gate_new(unsigned places, unsigned loops);
 void gate_free(struct gate *gate);
 
 /* A link's handshake comes to a stage. Where that is one too many, cuts another (LINK_SILENT): of
- * those from a source with too many the oldest, else the oldest of all, unless that is so young
+ * those from a source with too many the oldest, else the oldest of all, unless so many came so fast
  * that it may be honest: then the oldest of the source that has most. */
 void gate_enter(struct gate *gate, struct link *link, enum gate_stage stage);
 
