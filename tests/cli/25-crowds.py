@@ -33,7 +33,7 @@ OWN = r"identity fingerprint: sha256:([0-9a-f]{64})$"
 CODE = r"usi-tunnel: password: ([1-9][0-9]{2}-[a-z]{3,8}-[a-z]{3,8})$"
 WORDS = b"four quite common words"
 FOR_EVER = ["--handshake-timeout", "100000"]
-GATE_ALL, GATE_SOURCE, QUESTIONS = 512, 128, 8  # the listener's limits
+GATE_STRANGERS, GATE_SOURCE, QUESTIONS = 2048, 128, 8  # the listener's limits
 ANSWER = 2 + SALT + SHARE  # to a message 1 in password mode
 
 
@@ -155,8 +155,23 @@ class Places(Crowd):
         self.assert_kept([], GATE_SOURCE + 2, [1], lambda there, _: there.out.has(b"mine"))
 
     def test_strangers_of_many_sources(self):
-        sources = range(2, 7)
-        self.assert_kept([], GATE_ALL + 2, sources, lambda there, _: there.out.has(b"mine"))
+        sources = range(2, 22)
+        self.assert_kept([], GATE_STRANGERS + 2, sources, lambda there, _: there.out.has(b"mine"))
+
+    def test_answered_in_password_mode(self):
+        """Who was answered, and stretches his password, is no silent stranger, though nothing shows yet that he
+        knows it."""
+        options = ["--password-file", self.file("right", WORDS), "-k", *FOR_EVER]
+        listener = self.listen(*options, key="")
+        link = Link(self.hold(dial(listener.address)), Password(WORDS), True)
+        link.send()
+        answer = b""
+        while len(answer) < ANSWER:
+            answer += link.socket.recv(ANSWER - len(answer))
+        strangers = self.silent(listener, GATE_STRANGERS + 2, range(2, 22))
+        self.assertEqual(receive_all(strangers[0])[0], b"")
+        link.channel.receive(answer)
+        link.wait("authenticated")
 
     def test_strangers_of_a_forward(self):
         server = Server(echo)
@@ -204,7 +219,7 @@ class Questions(Crowd):
         """A stranger that is given the salt and says nothing more is cut; who waits for the user's
         word after an answer is not."""
         there = self.terminal()
-        options = ["--identity", "-k", "--handshake-timeout", "1"]
+        options = ["--identity", "-k", "--handshake-timeout", "3"]
         listener = self.listen(*options, *self.right, at=there)
         patient = self.peer(listener)
         there.shows(QUESTION)

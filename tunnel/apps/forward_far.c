@@ -9,14 +9,11 @@
 struct channel {
     struct channel *next, **at;
     struct forward_far *forward;
-    struct gate_entry gate;
     struct link *link;     /* NULL once it has gone */
     struct dialer *dialer; /* to the target */
     struct relay *relay;
     struct local *local;
 };
-
-enum { GATES = 3 };
 
 struct forward_far {
     const struct net *net;
@@ -26,10 +23,8 @@ struct forward_far {
     void *owner;
 
     struct listener *listener;
-    struct gate strangers, known; /* handshakes before and behind a right knock */
-    struct gate identified;       /* peers that a user is asked about */
-    struct gate_census *census;   /* one for each of them, shared by all loops; the first's own */
-    struct gate_places *places;   /* likewise */
+    struct gate *gate;
+    struct gate_places *places; /* shared by all loops; the first's own */
     bool shared;
     struct channel *channels;
     unsigned places_max;
@@ -46,10 +41,9 @@ static void free_if_gone(struct forward_far *f)
 {
     if (!f->orphan || f->channels != NULL || !f->timer_closed)
         return;
-    if (!f->shared) {
-        free(f->census);
+    if (!f->shared)
         free(f->places);
-    }
+    gate_free(f->gate);
     free(f);
 }
 
@@ -68,7 +62,6 @@ static void channel_gone(struct channel *c)
 {
     struct forward_far *f = c->forward;
 
-    gate_leave(&c->gate);
     dialer_cancel(c->dialer);
     local_close(c->local, true);
     *c->at = c->next;
@@ -143,29 +136,10 @@ static void opened(void *owner)
 
 /* ---- a channel between streams ---- */
 
-/* No stranger, unless it replays what it recorded: those are bounded too, among themselves. */
-static void knocked(void *owner)
-{
-    struct channel *c = owner;
-
-    gate_leave(&c->gate);
-    gate_enter(&c->forward->known, &c->gate, c->link);
-}
-
-/* A user may take his time: no silent stranger may push out whom he is asked about. */
-static void identified(void *owner)
-{
-    struct channel *c = owner;
-
-    gate_leave(&c->gate);
-    gate_enter(&c->forward->identified, &c->gate, c->link);
-}
-
 static void authenticated(void *owner)
 {
     struct channel *c = owner;
 
-    gate_leave(&c->gate);
     if (c->forward->stopping)
         link_abort(c->link, USI_REASON_STOPPING);
 }
@@ -184,8 +158,6 @@ static void closed(void *owner, const struct link_end *end)
 }
 
 static const struct link_handler handler = {
-    .knocked = knocked,
-    .identified = identified,
     .authenticated = authenticated,
     .opened = opened,
     .checked = checked,
@@ -201,7 +173,7 @@ static void waiting(void *owner)
     struct sock *sock;
 
     if (!gate_take_place(f->places, f->places_max)) { /* it waits until another ends */
-        gate_make_way(&f->strangers);
+        gate_make_way(f->gate);
         return;
     }
     c = calloc(1, sizeof *c);
@@ -217,8 +189,7 @@ static void waiting(void *owner)
     if (c->next != NULL)
         c->next->at = &c->next;
     f->channels = c;
-    gate_enter(&f->strangers, &c->gate, c->link);
-    link_start(c->link);
+    link_start(c->link, f->gate);
 }
 
 static struct forward_far *make(const struct net *net, outcome_told *told, void *owner)
@@ -234,20 +205,12 @@ static struct forward_far *make(const struct net *net, outcome_told *told, void 
     f->owner = owner;
     f->drain.data = f;
     f->places_max = gate_connections_max(2, net->loops);
+    f->gate = gate_new(f->places_max, net->loops);
+    if (f->gate == NULL) {
+        forward_far_free(f);
+        return NULL;
+    }
     return f;
-}
-
-static bool count_together(struct forward_far *f, struct gate_census *census,
-                           struct gate_places *places)
-{
-    f->census = census;
-    f->places = places;
-    if (census == NULL || places == NULL)
-        return false;
-    f->strangers.census = &census[0];
-    f->known.census = &census[1];
-    f->identified.census = &census[2];
-    return true;
 }
 
 struct forward_far *forward_far_new(const struct net *net,
@@ -260,7 +223,8 @@ struct forward_far *forward_far_new(const struct net *net,
         (void)snprintf(why, size, text("out of memory"));
         return NULL;
     }
-    if (!count_together(f, calloc(GATES, sizeof *f->census), calloc(1, sizeof *f->places))) {
+    f->places = calloc(1, sizeof *f->places);
+    if (f->places == NULL) {
         (void)snprintf(why, size, text("out of memory"));
         forward_far_free(f);
         return NULL;
@@ -283,7 +247,7 @@ struct forward_far *forward_far_share(const struct forward_far *first, const str
     if (f == NULL)
         return NULL;
     f->shared = true;
-    (void)count_together(f, first->census, first->places);
+    f->places = first->places;
     f->target = first->target;
     f->dial = first->dial;
     f->listener = listener_share(net, first->listener, waiting, f);

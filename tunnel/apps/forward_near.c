@@ -163,7 +163,7 @@ static void connected(void *owner, struct sock *sock)
     if (s->link == NULL)
         stream_gone(s, text("cannot begin a handshake: out of memory, or libcrypto failed"));
     else
-        link_start(s->link);
+        link_start(s->link, NULL);
 }
 
 static void not_connected(void *owner, const char *why)
@@ -242,6 +242,7 @@ struct forward_near *forward_near_new(const struct net *net, const struct addres
                                       const struct address *local, size_t count,
                                       const struct listener_options *listen, char *why, size_t size)
 {
+    const struct listener_options greeting = {.family = listen->family, .greets = true};
     struct forward_near *f = make(net, address, dial, count, NULL);
 
     if (f == NULL) {
@@ -251,7 +252,7 @@ struct forward_near *forward_near_new(const struct net *net, const struct addres
     for (; f->source_count < count; f->source_count++) {
         struct source *source = &f->sources[f->source_count];
         source->listener =
-            listener_new(net, &local[f->source_count], listen, waiting, source, why, size);
+            listener_new(net, &local[f->source_count], &greeting, waiting, source, why, size);
         if (source->listener == NULL) {
             forward_near_free(f);
             return NULL;

@@ -128,7 +128,7 @@ static void connected(void *owner, struct sock *sock)
         tell(p, OUTCOME_INTERNAL,
              text("cannot begin a handshake: out of memory, or libcrypto failed"));
     else
-        link_start(p->link);
+        link_start(p->link, NULL);
 }
 
 static void not_connected(void *owner, const char *why)

@@ -7,10 +7,9 @@
 
 /* A connection. It is in `peers` from accept to its link's last call. */
 struct peer {
-    struct peer *next;
+    struct peer *next, **at;
     struct pipe_listener *pipe;
     struct link *link;
-    struct gate_entry gate;
     bool identified; /* its user is being asked, or was */
     bool waits;      /* authenticated, not read until its turn comes */
 };
@@ -22,10 +21,10 @@ struct pipe_listener {
     void *owner;
 
     struct listener *listener;
-    struct gate strangers, known; /* handshakes before and behind a right knock */
-    struct gate identified;       /* peers that a user is asked about */
+    struct gate *gate;
     struct peer *peers;
     unsigned count, count_max;
+    unsigned waiting; /* peers that do */
     struct peer *turn;       /* whose turn it is: authenticated, about to open, or piping */
     struct relay *relay;     /* its stream */
     uint64_t sent, received; /* by the latest stream that is over */
@@ -47,6 +46,7 @@ static void free_if_gone(struct pipe_listener *p)
     if (!p->orphan || p->peers != NULL || !p->timer_closed)
         return;
     local_close(p->local, false);
+    gate_free(p->gate);
     free(p);
 }
 
@@ -85,13 +85,12 @@ static void end_with(struct pipe_listener *p, enum outcome outcome, const char *
 static void remove_peer(struct peer *peer)
 {
     struct pipe_listener *p = peer->pipe;
-    struct peer **at = &p->peers;
 
-    gate_leave(&peer->gate);
-    while (*at != peer)
-        at = &(*at)->next;
-    *at = peer->next;
+    *peer->at = peer->next;
+    if (peer->next != NULL)
+        peer->next->at = peer->at;
     p->count--;
+    p->waiting -= peer->waits;
     if (p->turn == peer) {
         p->turn = NULL;
         (void)uv_timer_stop(&p->timer);
@@ -147,7 +146,7 @@ static void give_turn(struct pipe_listener *p)
 {
     struct peer *first = NULL;
 
-    if (p->turn != NULL || p->stopping)
+    if (p->turn != NULL || p->stopping || p->waiting == 0)
         return;
     for (struct peer *peer = p->peers; peer != NULL; peer = peer->next)
         if (peer->waits)
@@ -155,28 +154,17 @@ static void give_turn(struct pipe_listener *p)
     if (first == NULL)
         return;
     first->waits = false;
+    p->waiting--;
     p->turn = first;
     if (p->net->handshake_ms > 0)
         (void)uv_timer_start(&p->timer, on_turn_over, p->net->handshake_ms, 0);
     link_resume(first->link);
 }
 
-/* No stranger, unless it replays what it recorded: those are bounded too, among themselves. */
-static void knocked(void *owner)
-{
-    struct peer *peer = owner;
-
-    gate_leave(&peer->gate);
-    gate_enter(&peer->pipe->known, &peer->gate, peer->link);
-}
-
-/* A user may take his time: no silent stranger may push out whom he is asked about. */
 static void identified(void *owner)
 {
     struct peer *peer = owner;
 
-    gate_leave(&peer->gate);
-    gate_enter(&peer->pipe->identified, &peer->gate, peer->link);
     peer->identified = true;
     if (peer->pipe->listener == NULL) /* taken */
         link_abort(peer->link, USI_REASON_BUSY);
@@ -187,13 +175,13 @@ static void authenticated(void *owner)
     struct peer *peer = owner;
     struct pipe_listener *p = peer->pipe;
 
-    gate_leave(&peer->gate);
     if (p->stopping) {
         link_abort(peer->link, USI_REASON_STOPPING);
     } else if (p->relay != NULL && !p->options.keep_open) {
         link_abort(peer->link, USI_REASON_BUSY);
     } else {
         peer->waits = true;
+        p->waiting++;
         link_wait(peer->link);
         give_turn(p);
     }
@@ -240,7 +228,6 @@ static void closed(void *owner, const struct link_end *end)
 }
 
 static const struct link_handler handler = {
-    .knocked = knocked,
     .identified = identified,
     .authenticated = authenticated,
     .opened = opened,
@@ -265,10 +252,12 @@ static void accept_one(struct pipe_listener *p)
     }
     peer->pipe = p;
     peer->next = p->peers;
+    peer->at = &p->peers;
+    if (peer->next != NULL)
+        peer->next->at = &peer->next;
     p->peers = peer;
     p->count++;
-    gate_enter(&p->strangers, &peer->gate, peer->link);
-    link_start(peer->link);
+    link_start(peer->link, p->gate);
 }
 
 static void waiting(void *owner)
@@ -278,7 +267,7 @@ static void waiting(void *owner)
     if (p->count < p->count_max)
         accept_one(p);
     else
-        gate_make_way(&p->strangers);
+        gate_make_way(p->gate);
 }
 
 struct pipe_listener *pipe_listen(const struct net *net, const struct address *address,
@@ -299,7 +288,11 @@ struct pipe_listener *pipe_listen(const struct net *net, const struct address *a
     p->owner = owner;
     p->count_max = gate_connections_max(1, 1);
     p->timer.data = p;
-    p->listener = listener_new(net, address, listen, waiting, p, why, size);
+    p->gate = gate_new(p->count_max, 1);
+    if (p->gate == NULL)
+        (void)snprintf(why, size, "%s", text("out of memory"));
+    else
+        p->listener = listener_new(net, address, listen, waiting, p, why, size);
     if (p->listener == NULL) {
         pipe_listener_free(p);
         return NULL;

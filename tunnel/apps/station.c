@@ -10,7 +10,6 @@ struct guest {
     struct guest *next, **at;
     struct station *station;
     struct link *link;
-    struct gate_entry gate;
     uv_timer_t timer; /* authenticated, and about to open */
 };
 
@@ -22,7 +21,7 @@ struct station {
 
     struct dialer *dialer; /* connector */
     struct listener *listener;
-    struct gate strangers, known, identified; /* as everywhere: see net/gate.h */
+    struct gate *gate; /* with it */
     struct link_handler guests_handler;
     struct guest *guests;
     unsigned count, most; /* links that have arrived */
@@ -35,8 +34,10 @@ struct station {
 
 static void free_if_gone(struct station *s)
 {
-    if (s->orphan && s->guests == NULL && s->leaving == 0)
-        free(s);
+    if (!s->orphan || s->guests != NULL || s->leaving != 0)
+        return;
+    gate_free(s->gate);
+    free(s);
 }
 
 static void timer_closed(uv_handle_t *handle)
@@ -54,7 +55,6 @@ static void remove_guest(struct guest *g)
 {
     struct station *s = g->station;
 
-    gate_leave(&g->gate);
     *g->at = g->next;
     if (g->next != NULL)
         g->next->at = g->at;
@@ -87,9 +87,7 @@ static bool add_guest(struct station *s, struct sock *sock, enum link_side side)
         remove_guest(g);
         return false;
     }
-    if (side == LINK_LISTENER)
-        gate_enter(&s->strangers, &g->gate, g->link);
-    link_start(g->link);
+    link_start(g->link, s->gate);
     return true;
 }
 
@@ -105,22 +103,6 @@ static void arrive(struct guest *g)
     s->handler->arrived(s->owner, link);
 }
 
-static void knocked(void *owner)
-{
-    struct guest *g = owner;
-
-    gate_leave(&g->gate);
-    gate_enter(&g->station->known, &g->gate, g->link);
-}
-
-static void identified(void *owner)
-{
-    struct guest *g = owner;
-
-    gate_leave(&g->gate);
-    gate_enter(&g->station->identified, &g->gate, g->link);
-}
-
 static void on_nothing_opened(uv_timer_t *timer)
 {
     struct guest *g = timer->data;
@@ -133,7 +115,6 @@ static void authenticated(void *owner)
     struct guest *g = owner;
     struct station *s = g->station;
 
-    gate_leave(&g->gate);
     if (s->listener != NULL) { /* it opens now, or makes way */
         if (s->net->handshake_ms > 0)
             (void)uv_timer_start(&g->timer, on_nothing_opened, s->net->handshake_ms, 0);
@@ -177,8 +158,6 @@ static void closed(void *owner, const struct link_end *end)
 }
 
 static const struct link_handler handler = {
-    .knocked = knocked,
-    .identified = identified,
     .authenticated = authenticated,
     .opened = opened,
     .checked = checked,
@@ -243,7 +222,7 @@ static void waiting(void *owner)
     struct sock *sock;
 
     if (s->guest_count + s->count >= s->guests_max) {
-        gate_make_way(&s->strangers);
+        gate_make_way(s->gate);
         return;
     }
     sock = listener_accept(s->listener);
@@ -264,8 +243,13 @@ struct station *station_listen(const struct net *net, const struct address *addr
     }
     s->most = most;
     s->guests_max = gate_connections_max(2, 1);
-    s->listener = listener_new(net, address, listen, waiting, s, why, size);
+    s->gate = gate_new(s->guests_max, 1);
+    if (s->gate == NULL)
+        (void)snprintf(why, size, "out of memory");
+    else
+        s->listener = listener_new(net, address, listen, waiting, s, why, size);
     if (s->listener == NULL) {
+        gate_free(s->gate);
         free(s);
         return NULL;
     }

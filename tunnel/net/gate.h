@@ -1,6 +1,5 @@
 /* Handshakes that are not finished: so many at most, in all and from one source, that strangers
- * cannot use up what those with a key need. One too many closes the oldest, which is the likeliest
- * to be theirs. */
+ * cannot use up what those with a key need. PROTOCOL.md, "Strangers", says why it is done so. */
 #ifndef USI_NET_GATE_H
 #define USI_NET_GATE_H
 
@@ -8,35 +7,35 @@
 
 #include <stdatomic.h>
 
-enum { GATE_ALL = 512, GATE_SOURCE = 128, GATE_PATIENCE_MS = 1000 };
+struct gate;
 
-enum { GATE_BUCKETS = 1024 };
-
-/* What the gates of several loops count together. Zero at first. Sources that fall into one bucket
- * count as one. */
-struct gate_census {
-    atomic_uint all, source[GATE_BUCKETS];
+/* How far a handshake has come. Those of one stage compete with each other, and with nobody else.
+ */
+enum gate_stage {
+    GATE_STRANGER,   /* has not said anything that can be answered */
+    GATE_ANSWERED,   /* was answered, as anybody is in identity and password mode */
+    GATE_KNOWN,      /* knows the listener's key or password, unless it replays what it recorded */
+    GATE_IDENTIFIED, /* has proved an identity; a user is asked */
+    GATE_STAGES
 };
 
-/* Embedded in whatever has the link. */
-struct gate_entry {
-    struct gate_entry *older, *newer;
-    struct link *link;
-    struct gate *gate; /* NULL: in none */
-    unsigned bucket;
-};
+/* The most strangers, the most of each other stage and, of these, of one source: for one loop, with
+ * enough descriptors. */
+enum { GATE_STRANGERS = 2048, GATE_ALL = 512, GATE_SOURCE = 128 };
 
-struct gate {
-    struct gate_entry *oldest, *newest;
-    unsigned count;
-    struct gate_census *census; /* NULL: this gate stands alone */
-};
+/* For one of `loops` loops, which share `places` for connections. NULL when out of memory. */
+struct gate *gate_new(unsigned places, unsigned loops);
 
-/* link begins its handshake. May cut an older one (LINK_SILENT). */
-void gate_enter(struct gate *gate, struct gate_entry *entry, struct link *link);
+/* After the last link in it has left. NULL is fine. */
+void gate_free(struct gate *gate);
 
-/* It is over, one way or the other. Twice is fine. */
-void gate_leave(struct gate_entry *entry);
+/* A link's handshake comes to a stage. Where that is one too many, cuts another (LINK_SILENT): of
+ * those from a source with too many the oldest, else the oldest of all, unless so many came so fast
+ * that it may be honest: then the oldest of the source that has most. */
+void gate_enter(struct gate *gate, struct link *link, enum gate_stage stage);
+
+/* It leaves the stage in which it is: for another, or because it is over. */
+void gate_leave(struct gate *gate, const struct link *link, enum gate_stage stage);
 
 /* All places are taken: the oldest handshake makes way, if it has had time enough to be honest. */
 void gate_make_way(struct gate *gate);

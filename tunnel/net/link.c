@@ -14,17 +14,15 @@ static void out_changed(void *owner);
 
 static struct link *allocate(const struct sock *sock)
 {
-    char peer[SOCK_TEXT], source[SOCK_TEXT];
+    char peer[SOCK_TEXT];
 
     sock_peer(sock, peer);
-    sock_source(sock, source);
-    size_t peer_size = strlen(peer) + 1, source_size = strlen(source) + 1;
-    struct link *l = calloc(1, sizeof *l + peer_size + source_size);
+    size_t size = strlen(peer) + 1;
+    struct link *l = calloc(1, sizeof *l + size);
     if (l == NULL)
         return NULL;
-    memcpy(l->peer, peer, peer_size);
-    memcpy(l->peer + peer_size, source, source_size);
-    l->source = l->peer + peer_size;
+    memcpy(l->peer, peer, size);
+    l->source = sock_source(sock);
     return l;
 }
 
@@ -89,7 +87,7 @@ const char *link_peer(const struct link *l)
     return l->peer;
 }
 
-const char *link_source(const struct link *l)
+uint64_t link_source(const struct link *l)
 {
     return l->source;
 }
@@ -122,6 +120,7 @@ static void close_handles(struct link *l)
     if (l->state == CLOSING)
         return;
     l->state = CLOSING;
+    link_leave_gate(l);
     link_leave_others(l);
     uv_close((uv_handle_t *)&l->timer, timer_closed);
     sock_close(l->sock, sock_closed, l);
@@ -153,6 +152,22 @@ void link_use(struct link *l)
         return;
     l->resting = false;
     link_arm(l);
+}
+
+void link_reach(struct link *l, enum gate_stage stage)
+{
+    if (l->gate == NULL || stage <= l->stage)
+        return;
+    gate_leave(l->gate, l, l->stage);
+    l->stage = stage;
+    gate_enter(l->gate, l, stage);
+}
+
+void link_leave_gate(struct link *l)
+{
+    if (l->gate != NULL)
+        gate_leave(l->gate, l, l->stage);
+    l->gate = NULL;
 }
 
 /* ---- sending ---- */
@@ -345,7 +360,7 @@ void link_arm(struct link *l)
 
 /* ---- beginning and end ---- */
 
-void link_start(struct link *l)
+void link_start(struct link *l, struct gate *gate)
 {
     uint64_t now = link_now(l);
 
@@ -354,6 +369,9 @@ void link_start(struct link *l)
     l->active_at = now;
     if (l->net->handshake_ms > 0)
         l->handshake_by = now + l->net->handshake_ms;
+    l->gate = gate;
+    if (gate != NULL)
+        gate_enter(gate, l, GATE_STRANGER);
     net_report(l->net, (struct report){.type = l->side == LINK_CONNECTOR ? REPORT_CONNECTED
                                                                          : REPORT_ACCEPTED,
                                        .peer = l->peer,

@@ -8,6 +8,7 @@
 #include "net/writer.h"
 
 struct link;
+struct gate;
 
 enum link_side { LINK_CONNECTOR, LINK_LISTENER };
 
@@ -44,7 +45,6 @@ struct link_handler {
     /* Listener: a bit, 1 << enum usi_service, for each service that it does; 0: pipes only. Others
      * are refused before `opened`. */
     unsigned services;
-    void (*knocked)(void *owner);    /* listener: message 1 is by a holder of the key */
     void (*identified)(void *owner); /* listener: an identity is proved; its user is asked next */
     void (*authenticated)(void *owner);
     void (*opened)(void *owner);  /* listener: a stream begins */
@@ -69,7 +69,10 @@ struct link_handler {
  * The handshake begins with link_start. */
 struct link *link_new(const struct net *net, struct sock *sock, enum link_side side,
                       const struct link_handler *handler, void *owner);
-void link_start(struct link *link);
+
+/* Its handshake counts in gate, which outlives it, until it is over; NULL: nowhere. May cut another
+ * link of the gate. */
+void link_start(struct link *link, struct gate *gate);
 
 /* Whose calls the handler's are from now on. */
 void link_set_handler(struct link *link, const struct link_handler *handler, void *owner);
@@ -136,7 +139,7 @@ enum link_side link_side_of(const struct link *link);
 uint64_t link_age(const struct link *link);
 
 const char *link_peer(const struct link *link);
-const char *link_source(const struct link *link);
+uint64_t link_source(const struct link *link); /* as sock_source says */
 
 /* A line for messages: what a link_end means. LINK_END_TEXT octets hold any. */
 enum { LINK_END_TEXT = 320 };

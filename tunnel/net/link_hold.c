@@ -37,6 +37,7 @@ static void ask_judge(struct link *l)
 void link_hold(struct link *l)
 {
     l->held = true;
+    link_reach(l, GATE_IDENTIFIED);
     if (l->side == LINK_LISTENER)
         link_call(l, l->handler->identified);
     if (l->state == UP)

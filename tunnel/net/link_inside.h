@@ -3,6 +3,7 @@
 #ifndef USI_NET_LINK_INSIDE_H
 #define USI_NET_LINK_INSIDE_H
 
+#include "net/gate.h"
 #include "net/link.h"
 
 enum link_state {
@@ -51,7 +52,10 @@ struct link {
     struct usi_buffer to;
     size_t told; /* of to.used: what the owner has */
 
-    const char *source; /* behind peer */
+    uint64_t source;
+    struct gate *gate;     /* NULL: its handshake counts nowhere, or is over */
+    enum gate_stage stage; /* there */
+
     char peer[];
 };
 
@@ -77,6 +81,9 @@ void link_use(struct link *l);
 void link_arm(struct link *l);
 /* Tells an owner that waits to go on. */
 void link_feed(struct link *l);
+/* Its handshake has come to a stage, if it was not there before; or it is over. */
+void link_reach(struct link *l, enum gate_stage stage);
+void link_leave_gate(struct link *l);
 /* Nothing but what waits goes out any more; the end is known. */
 void link_finish_now(struct link *l);
 

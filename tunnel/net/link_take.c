@@ -46,6 +46,7 @@ static bool new_buffer(struct link *l, size_t left, bool any)
 void link_tell_authenticated(struct link *l)
 {
     l->authenticated = true;
+    link_leave_gate(l);
     l->handshake_by = UINT64_MAX;
     link_stretch_over(l, STRETCH_RIGHT);
     free(l->stretching);
@@ -81,7 +82,7 @@ static void tell_event(struct link *l, const struct usi_event *event, size_t lef
         break;
     case USI_EVENT_KNOCK:
         link_report_knock(l->net, l->peer, l->channel);
-        link_call(l, l->handler->knocked);
+        link_reach(l, GATE_KNOWN);
         break;
     case USI_EVENT_AUTHENTICATED:
         if (usi_channel_held(l->channel))
@@ -162,6 +163,8 @@ static void take(struct link *l, const uint8_t *in, size_t size)
         tell_data(l);
     if (l->authenticated)
         link_call(l, l->handler->data_done);
+    if (l->state == UP && !l->authenticated && usi_channel_waiting(l->channel))
+        link_reach(l, GATE_ANSWERED);
     if (l->in != NULL && (l->state != UP || usi_channel_partial(l->channel) == 0))
         drop_buffer(l);
     link_flush(l);

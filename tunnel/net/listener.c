@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,10 @@ enum {
     /* Connections taken in one turn of the loop: those before get to say who they are first. */
     BURST = 32,
     /* What was not taken is offered again, besides by listener_again, after so long. */
-    AGAIN_MS = 250
+    AGAIN_MS = 250,
+    /* For so long the kernel keeps a connection to itself on which nothing was said: a stranger
+     * who is silent costs neither a place nor a turn. */
+    SILENT_SECONDS = 3
 };
 
 struct slot {
@@ -38,6 +42,7 @@ struct listener {
     uv_timer_t *turn; /* ends it; outlives the listener until libuv has closed it */
     unsigned count;
     struct slot slot[SOCKETS_MAX];
+    bool greets;
     bool is_unix;
     char path[ADDRESS_PATH_MAX + 1];
     dev_t device;
@@ -117,9 +122,17 @@ static in_port_t *port_of(struct sockaddr *address)
                                           : &((struct sockaddr_in *)address)->sin_port;
 }
 
+static void tune(int fd, bool greets)
+{
+    const int silent = greets ? 0 : SILENT_SECONDS;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &silent, sizeof silent);
+    sock_tune_fd(fd);
+}
+
 /* A socket bound to the address, with the port that the kernel gave in *address; or a negative
  * errno. */
-static int bind_tcp(struct sockaddr *address, socklen_t size, bool dual)
+static int bind_tcp(struct sockaddr *address, socklen_t size, bool dual, bool greets)
 {
     const int yes = 1, v6only = dual ? 0 : 1;
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -134,7 +147,7 @@ static int bind_tcp(struct sockaddr *address, socklen_t size, bool dual)
         (void)close(fd);
         return error;
     }
-    sock_tune_fd(fd);
+    tune(fd, greets);
     return fd;
 }
 
@@ -163,7 +176,7 @@ static int listen_on(struct listener *l, const struct addrinfo *info, bool dual,
     memcpy(&address, info->ai_addr, info->ai_addrlen);
     if (*port != 0)
         *port_of(generic) = *port;
-    int fd = bind_tcp(generic, info->ai_addrlen, dual);
+    int fd = bind_tcp(generic, info->ai_addrlen, dual, l->greets);
     if (fd < 0)
         return fd;
     int result = add_socket(l, fd, true);
@@ -376,7 +389,7 @@ static int listen_given(struct listener *l, const struct listener_options *optio
         int result = 0;
         if (wrong == NULL) {
             if (domain != AF_UNIX)
-                sock_tune_fd(fd);
+                tune(fd, l->greets);
             result = add_socket(l, fd, domain != AF_UNIX);
             wrong = result != 0 ? text(uv_strerror(result)) : NULL;
         }
@@ -438,6 +451,7 @@ struct listener *listener_new(const struct net *net, const struct address *addre
         (void)snprintf(why, size, text("out of memory"));
         return NULL;
     }
+    l->greets = options->greets;
     int result = options->count > 0 ? listen_given(l, options, why, size)
                  : address->kind == ADDRESS_UNIX
                      ? listen_unix(l, address, why, size)

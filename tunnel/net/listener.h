@@ -10,7 +10,8 @@
 struct listener;
 
 struct listener_options {
-    int family; /* AF_UNSPEC, AF_INET or AF_INET6 */
+    int family;  /* AF_UNSPEC, AF_INET or AF_INET6 */
+    bool greets; /* who connects may wait for us to speak first, as no connector does */
     /* count > 0: instead of an address, so many descriptors from `first` on, which are sockets that
      * listen already. They become the listener's; the file of a Unix socket does not. */
     int first;

@@ -275,7 +275,6 @@ static void no_event(void *owner)
 }
 
 static const struct link_handler link_handler = {
-    .knocked = no_event,
     .identified = no_event,
     .authenticated = no_event,
     .opened = no_event,

@@ -51,49 +51,71 @@ void sock_tune(struct sock *sock)
         sock_tune_fd(fd);
 }
 
-/* The far address as a number; 0 or -1. */
-static int peer_number(const struct sock *sock, char *host, size_t size, unsigned *port, bool *v6)
+/* The far address of a TCP socket. */
+static bool peer_address(const struct sock *sock, struct sockaddr_storage *address)
 {
-    struct sockaddr_storage address;
-    int length = sizeof address;
+    int length = sizeof *address;
 
-    if (!sock->is_tcp ||
-        uv_tcp_getpeername(&sock->uv.tcp, (struct sockaddr *)&address, &length) != 0)
-        return -1;
-    *v6 = address.ss_family == AF_INET6;
+    return sock->is_tcp &&
+           uv_tcp_getpeername(&sock->uv.tcp, (struct sockaddr *)address, &length) == 0;
+}
+
+/* Where the IPv4 address is in one of IPv6: a dual-stack socket's way to say 192.0.2.1. NULL: it is
+ * none. */
+static const uint8_t *mapped(const struct sockaddr_in6 *six)
+{
+    return IN6_IS_ADDR_V4MAPPED(&six->sin6_addr) ? &six->sin6_addr.s6_addr[12] : NULL;
+}
+
+/* The same as a number for people; 0 or an error. */
+static int peer_number(const struct sockaddr_storage *address, char *host, size_t size,
+                       unsigned *port, bool *v6)
+{
+    *v6 = address->ss_family == AF_INET6;
     if (*v6) {
-        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&address;
+        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)address;
         *port = ntohs(six->sin6_port);
-        if (IN6_IS_ADDR_V4MAPPED(
-                &six->sin6_addr)) { /* a dual-stack socket's way to say 192.0.2.1 */
+        if (mapped(six) != NULL) {
             *v6 = false;
-            return uv_inet_ntop(AF_INET, &six->sin6_addr.s6_addr[12], host, size);
+            return uv_inet_ntop(AF_INET, mapped(six), host, size);
         }
         return uv_ip6_name(six, host, size);
     }
-    *port = ntohs(((const struct sockaddr_in *)&address)->sin_port);
-    return uv_ip4_name((const struct sockaddr_in *)&address, host, size);
+    *port = ntohs(((const struct sockaddr_in *)address)->sin_port);
+    return uv_ip4_name((const struct sockaddr_in *)address, host, size);
 }
 
 void sock_peer(const struct sock *sock, char name[SOCK_TEXT])
 {
+    struct sockaddr_storage address;
     char host[64];
     unsigned port = 0;
     bool v6 = false;
 
-    if (peer_number(sock, host, sizeof host, &port, &v6) != 0)
+    if (!peer_address(sock, &address) || peer_number(&address, host, sizeof host, &port, &v6) != 0)
         (void)snprintf(name, SOCK_TEXT, "%s", sock->is_tcp ? text("a peer that has gone") : "unix");
     else
         (void)snprintf(name, SOCK_TEXT, v6 ? "[%s]:%u" : "%s:%u", host, port);
 }
 
-void sock_source(const struct sock *sock, char text[SOCK_TEXT])
+uint64_t sock_source(const struct sock *sock)
 {
-    unsigned port;
-    bool v6;
+    struct sockaddr_storage address;
+    const uint8_t *octets;
+    size_t size = 4;
+    uint64_t source = 0;
 
-    if (peer_number(sock, text, SOCK_TEXT, &port, &v6) != 0)
-        text[0] = '\0';
+    if (!peer_address(sock, &address))
+        return 0;
+    if (address.ss_family != AF_INET6) {
+        octets = (const uint8_t *)&((const struct sockaddr_in *)&address)->sin_addr;
+    } else if ((octets = mapped((const struct sockaddr_in6 *)&address)) == NULL) {
+        octets = ((const struct sockaddr_in6 *)&address)->sin6_addr.s6_addr;
+        size = 8;
+    }
+    for (size_t i = 0; i < size; i++)
+        source = source << 8 | octets[i];
+    return source;
 }
 
 int sock_end_error(const uv_stream_t *stream, ssize_t error)

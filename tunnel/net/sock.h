@@ -36,8 +36,9 @@ void sock_tune_fd(int fd);
 /* The far address, as text for messages: 192.0.2.1:5, [2001:db8::1]:5, or unix. */
 void sock_peer(const struct sock *sock, char name[SOCK_TEXT]);
 
-/* The far address without the port: who counts as one source. Empty for a Unix socket. */
-void sock_source(const struct sock *sock, char text[SOCK_TEXT]);
+/* Who counts as one source: an IPv4 address, or the first 64 bits of an IPv6 address, all of which
+ * one machine may have. 0 for a Unix socket. */
+uint64_t sock_source(const struct sock *sock);
 
 /* What a stream's end of file really is: libuv takes a reset that comes with the last octets for an
  * end. error is what libuv said: UV_EOF or an error; 0 for a true end. Any stream will do. */

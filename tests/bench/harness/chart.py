@@ -5,9 +5,9 @@ import shutil
 import subprocess
 
 
-def bars(path, title, labels, series, line=None):
+def bars(path, title, labels, series, line=None, log=False):
     """Writes a group of bars for each label, one of each series: [(name, [number or None, ...])]. line: a value that a
-    horizontal line marks. False, and no file, where gnuplot is not installed or there is nothing to draw."""
+    horizontal line marks; log: on a logarithmic scale, from 1. False, and no file, where gnuplot is not installed or there is nothing to draw."""
     pathlib.Path(path).unlink(missing_ok=True)  # none is better than that of another run
     if shutil.which("gnuplot") is None or not any(v is not None for _, values in series for v in values):
         return False
@@ -24,7 +24,8 @@ set style data histogram
 set style histogram clustered gap 1
 set style fill solid 0.9 noborder
 set grid ytics
-set yrange [0:*]
+{"set logscale y" if log else ""}
+set yrange [{1 if log else 0}:*]
 set xtics rotate by -20
 {"set key off" if len(series) == 1 else "set key outside bottom center horizontal"}
 {mark if line is not None else ""}
