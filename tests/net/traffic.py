@@ -3,66 +3,15 @@ and gives a function that waits for its end and judges it."""
 
 import os
 import re
-import socket
-import threading
 
 from wire import WireScenario
 
+from ends import Client, Target
 from files import part_of, size_of
-from harness import CUT, KIB, LIMIT, LISTENING, OK, SLOW, Pattern, Server, dial, receive_all, until
+from harness import KIB, LIMIT, LISTENING, OK, SLOW, Pattern, until
 
 LITTLE = ["--rekey-bytes", "64K"]
 SIZE = 128 * KIB if SLOW else 512 * KIB
-
-
-class Client(threading.Thread):
-    """Sends octets to an address of a machine, then the end, and keeps what comes back."""
-
-    def __init__(self, machine, address, data):
-        super().__init__(daemon=True)
-        self.data, self.got, self.was_reset = data, b"", None
-        self.socket = machine.do(lambda: dial(address))
-        self.socket.settimeout(None)
-        self.start()
-
-    def send(self):
-        try:
-            self.socket.sendall(self.data)
-            self.socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # what comes back says how it ended
-
-    def run(self):
-        threading.Thread(target=self.send, daemon=True).start()
-        with self.socket:
-            self.got, self.was_reset = receive_all(self.socket)
-
-
-class Target:
-    """A server that sends back what comes, and keeps how each stream ended."""
-
-    def __init__(self, machine):
-        self.streams = []
-        self.server = machine.do(lambda: Server(self.take))
-        self.address = self.server.address
-
-    def take(self, peer):
-        stream = {"got": bytearray(), "was_reset": None, "over": threading.Event()}
-        self.streams.append(stream)
-        try:
-            while chunk := peer.recv(64 * KIB):
-                stream["got"] += chunk
-                peer.sendall(chunk)
-            peer.shutdown(socket.SHUT_WR)
-            stream["was_reset"] = False
-        except OSError:
-            stream["was_reset"] = True
-        finally:
-            stream["over"].set()
-
-    @property
-    def count(self):
-        return sum(len(stream["got"]) for stream in self.streams)
 
 
 class TrafficScenario(WireScenario):
@@ -85,12 +34,12 @@ class TrafficScenario(WireScenario):
         return finish
 
     def forward(self, *options, streams=3, size=SIZE // 4):
-        target = Target(self.wire.far)
+        target = Target(self.wire.far.do)
         self.addCleanup(target.server.close)
         listener = self.listen("--forward", target.address, *LITTLE, *options)
         connector = self.connect(listener, "-L", "127.0.0.1:0", *LITTLE, *options)
         address = connector.says(LISTENING).group(1)
-        clients = [Client(self.wire.near, address, os.urandom(size)) for _ in range(streams)]
+        clients = [Client(address, os.urandom(size), self.wire.near.do) for _ in range(streams)]
 
         def finish(status=OK):
             """Whoever did not get everything got a reset: never an end too early."""
@@ -175,5 +124,3 @@ class TrafficScenario(WireScenario):
         for finish in jobs or self.everything():
             finish()
 
-
-__all__ = ["CUT", "Client", "Target", "TrafficScenario"]

@@ -87,7 +87,7 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000 * NS_PER_MS + (uint64_t)t.tv_nsec;
 }
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     int skip = errno == EPERM || errno == EACCES || errno == ENOENT || errno == ENOSYS;
 

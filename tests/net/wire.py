@@ -128,6 +128,7 @@ class WireScenario(FilesScenario, TalkScenario):
         super().setUp()
         self.seed = int(os.environ.get("USI_SEED", random.randrange(1 << 32)))
         self.wire = None
+        self.lay()  # or skips
 
     def lay(self, congestion="reno", **settings):
         """A wire of these settings instead of the one before, if any."""
