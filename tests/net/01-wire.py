@@ -2,6 +2,7 @@
 """Pipes, forwards, files and chats over a bad network, one that is cut for a while, and one that
 never comes back."""
 
+import signal
 import time
 
 from traffic import TrafficScenario
@@ -45,6 +46,20 @@ class Gone(TrafficScenario):
         self.wire.set(rate=0)
         self.wire.restore()
         jobs[-1].again()
+
+    def test_sigterm(self):
+        """Listeners end by --drain, and say so."""
+        self.lay(delay=5, rate=10)
+        options = ["--drain", "0.3"]
+        for job in self.everything(*options, size=4 * MIB):
+            job.begun()
+        self.wire.cut()
+        listeners = [p for p in self.processes if "listen" in p.arguments[:2]]
+        for listener in listeners:
+            listener.signal(signal.SIGTERM)
+        for listener in listeners:
+            listener.wait(CUT)
+            self.assertIn("in time (--drain): cut off", listener.lines[-1])
 
     def test_before_the_channel(self):
         """Nobody answers: no connection. Then nobody answers the handshake: no authentication."""
