@@ -6,9 +6,21 @@ import random
 import time
 
 from traffic import LITTLE, TrafficScenario
+from wire import congestion_controls
 
-from harness import CUT, LONG_SECONDS, MIB, NO_AUTHENTICATION, NO_CONNECTION, OK, PIPE, Pattern
-from harness import KIB, main, tally
+from harness import (
+    CUT,
+    KIB,
+    LONG_SECONDS,
+    MIB,
+    NO_AUTHENTICATION,
+    NO_CONNECTION,
+    OK,
+    PIPE,
+    Pattern,
+    main,
+    tally,
+)
 
 KINDS = {
     "delay of 50 to 80 ms each way": {"delay": 50, "jitter": 30},
@@ -36,7 +48,7 @@ class Long(TrafficScenario):
         times = dict.fromkeys(KINDS, 0)
         for _ in self.going(0.4):
             for kind, settings in KINDS.items():
-                congestion = random.choice(("reno", "bbr"))
+                congestion = random.choice(congestion_controls())
                 with self.round(kind=kind, congestion=congestion, seed=self.seed):
                     self.lay(congestion, **settings)
                     self.crosses()

@@ -8,8 +8,9 @@ import queue
 import statistics
 import threading
 import time
+import unittest
 
-from wire import WireScenario
+from wire import WireScenario, congestion_controls
 
 from harness import LISTENING, MIB, OK, Pattern, Server, dial, main, tally
 
@@ -105,6 +106,7 @@ class Throughput(WireScenario):
     def test_reno(self):
         self.compare("reno")
 
+    @unittest.skipUnless("bbr" in congestion_controls(), "this kernel does not offer bbr")
     def test_bbr(self):
         self.compare("bbr")
 

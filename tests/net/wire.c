@@ -427,5 +427,10 @@ int main(int argc, char **argv)
         fflush(stdout) != 0)
         return 1;
     work(&wire);
+    for (int i = 0; i < 2; i++) {
+        while (wire.way[i].count > 0)
+            free(next(&wire.way[i]));
+        free(wire.way[i].held);
+    }
     return 0;
 }

@@ -19,6 +19,12 @@ CLONE_NEWNET = 0x40000000
 SKIPPED = 77
 
 
+def congestion_controls():
+    """Those that a namespace may choose: reno, which every kernel has, and bbr if this one does."""
+    with open("/proc/sys/net/ipv4/tcp_allowed_congestion_control", encoding="ascii") as file:
+        return [name for name in file.read().split() if name in ("reno", "bbr")]
+
+
 class Machine:
     """A network namespace; it goes when the wire does."""
 
