@@ -276,7 +276,9 @@ class Storm(FilesScenario, TalkScenario):
             self.assert_equal_bytes(client.got, client.data[: len(client.got)])
             if client not in failed:
                 self.assertEqual(len(client.got), len(client.data), "an end too early")
-        self.assertLessEqual(len(failed), 0 if self.harmless else 1)
+        # Until a password was right once, streams wait for each other.
+        most = 3 if self.messages == 2 and self.spoil.number <= self.messages else 1
+        self.assertLessEqual(len(failed), 0 if self.harmless else most)
         self.assertFalse(clients[-1].was_reset)
         sent = [client.data for client in clients]
         for stream in target.streams:
