@@ -381,6 +381,7 @@ class Stopping(Scenario):
                 link.wait("pong")
                 listener.signal(signal.SIGTERM)
                 listener.wait(CUT)
+                self.assertIn("did not end in time (--drain)", listener.lines[-1])
                 link.socket.close()
 
 

@@ -5,6 +5,8 @@ import contextlib
 import os
 import re
 import signal
+import socket
+import threading
 
 from harness import (
     DEVNULL,
@@ -22,6 +24,7 @@ from harness import (
     redirected,
     until,
 )
+from proxy import UP, Fault, Proxy
 from terminal import NO_TERMINAL, BackgroundScenario, TerminalScenario
 
 ASKED = "Password: "
@@ -156,6 +159,38 @@ class Given(TerminalScenario):
             with dial(connector.address) as peer:
                 peer.sendall(b"x")
                 self.assertEqual(peer.recv(1), b"x")
+
+    def test_stalled_streams(self):
+        """Three at once, whose proofs do not get through: those that waited behind the first, and
+        have no time left, do not use up guesses too; later ones cross."""
+        server = Server(echo)
+        self.addCleanup(server.close)
+        lost = threading.Event()
+        lost.set()
+
+        class Lose(Fault):
+            def frame(self, direction, number, data):
+                return [] if direction == UP and number == 1 and lost.is_set() else [data]
+
+        listener = self.listen("--password-file", self.right, "--forward", server.address)
+        proxy = Proxy(listener.address, Lose, messages=2)
+        self.addCleanup(proxy.close)
+        connector = self.connect(
+            proxy.address, *("--password-file", self.right, "-L", "127.0.0.1:0"), "--handshake-timeout", "4"
+        ).ready()
+        connector.signal(signal.SIGSTOP)
+        clients = [dial(connector.address) for _ in range(3)]
+        connector.signal(signal.SIGCONT)
+        for client in clients:
+            self.assertEqual(receive_all(client), (b"", True))
+            client.close()
+        shown = [len(proxy.relay(i).frames[UP]) - 1 for i in range(3)]
+        self.assertEqual(sorted(shown), [0, 0, 1])
+        lost.clear()
+        with dial(connector.address) as client:
+            client.sendall(b"echo")
+            client.shutdown(socket.SHUT_WR)
+            self.assertEqual(receive_all(client), (b"echo", False))
 
 
 class MadeUp(TerminalScenario):

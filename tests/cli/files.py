@@ -95,7 +95,7 @@ class FilesScenario(TerminalScenario):
     def side(self, word, to, options, how, files=()):
         """Listens if `to` is None, else connects to that process or address."""
         listens = to is None
-        address = "127.0.0.1:0" if listens else to.address if isinstance(to, Process) else to
+        address = self.home if listens else to.address if isinstance(to, Process) else to
         how.setdefault("user", word)
         process = self.start(
             *(word, "listen" if listens else "connect", address),

@@ -201,16 +201,16 @@ class Server:
     """A TCP or Unix server in this process: each connection runs handle(socket) in a thread of
     its own."""
 
-    def __init__(self, handle, path=None, backlog=256):
+    def __init__(self, handle, path=None, backlog=256, host="127.0.0.1"):
         if path:
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.bind(path)
             self.address = f"unix:{path}"
         else:
             self.socket = socket.socket()
-            self.socket.bind(("127.0.0.1", 0))
+            self.socket.bind((host, 0))
             self.port = self.socket.getsockname()[1]
-            self.address = f"127.0.0.1:{self.port}"
+            self.address = f"{host}:{self.port}"
         self.socket.listen(backlog)
         self.handle = handle
         self.accepted = 0
@@ -350,6 +350,7 @@ class Scenario(unittest.TestCase):
     """A test with a folder of its own, a key in it, and processes that end with it."""
 
     maxDiff = 400
+    home = "127.0.0.1:0"  # where listeners listen
 
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="usi-")
@@ -426,10 +427,10 @@ class Scenario(unittest.TestCase):
         process.wait(*(status if isinstance(status, tuple) else (status,)))
         return process
 
-    def listen(self, *options, address="127.0.0.1:0", key=None, ready=True, **how):
+    def listen(self, *options, address=None, key=None, ready=True, **how):
         """A listener that is ready, with the test's key."""
         key = ["--key-file", key or self.key] if key != "" else []
-        process = self.start("listen", address, *key, *options, **how)
+        process = self.start("listen", address or self.home, *key, *options, **how)
         return process.ready() if ready else process
 
     def connect(self, to, *options, key=None, **how):

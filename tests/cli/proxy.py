@@ -1,13 +1,12 @@
 """A byte stream between a connector and a listener that knows the framing and can spoil it.
 
-Frames are numbered for each direction from 0. Frame 0 is the handshake message (u16 length, body);
-frame n after it is record n - 1 (u32 length, ciphertext and tag). `up` is from the connector to
-the listener.
+Frames are numbered for each direction from 0. Frame 0 is the handshake message (u16 length, body),
+in password mode frame 1 too; those after it are records (u32 length, ciphertext and tag). `up` is
+from the connector to the listener.
 """
 
 import contextlib
 import socket
-import struct
 import threading
 
 from harness import LIMIT, dial, reset_on_close
@@ -49,8 +48,8 @@ class Stall(Fault):
 class Relay:
     """One connection through the proxy."""
 
-    def __init__(self, near, far, fault):
-        self.near, self.far, self.fault = near, far, fault
+    def __init__(self, near, far, fault, messages):
+        self.near, self.far, self.fault, self.messages = near, far, fault, messages
         self.frames = {UP: [], DOWN: []}  # sizes on the wire
         self.first = {UP: b"", DOWN: b""}  # the handshake messages
         self.octets = {UP: 0, DOWN: 0}
@@ -65,7 +64,7 @@ class Relay:
     def pump(self, direction, source, target):
         alive = True
         with contextlib.suppress(OSError), source.makefile("rb", 128 * 1024) as stream:
-            for data in read_frames(stream):
+            for data in read_frames(stream, self.messages):
                 with self.changed:
                     number = len(self.frames[direction])
                     self.frames[direction].append(len(data))
@@ -113,22 +112,23 @@ class Relay:
             return self.changed.wait_for(lambda: self.open_directions == 0, LIMIT)
 
 
-def read_frames(stream):
+def read_frames(stream, messages):
     """The frames of one direction; what follows the last whole one comes as it is."""
-    form, size = ">H", 2
-    while head := stream.read(size):
+    number = 0
+    while head := stream.read(size := 2 if number < messages else 4):
         body = b""
         if len(head) == size:
-            body = stream.read(struct.unpack(form, head)[0])
+            body = stream.read(int.from_bytes(head, "big"))
         yield head + body
-        form, size = ">I", 4
+        number += 1
 
 
 class Proxy:
-    """Listens on loopback and joins each connection to the listener under test."""
+    """Listens on loopback and joins each connection to the listener under test; each direction
+    begins with so many messages of a handshake."""
 
-    def __init__(self, target, make_fault=Fault):
-        self.target, self.make_fault = target, make_fault
+    def __init__(self, target, make_fault=Fault, messages=1):
+        self.target, self.make_fault, self.messages = target, make_fault, messages
         self.relays = []
         self.changed = threading.Condition()
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -148,7 +148,7 @@ class Proxy:
                 continue
             far.settimeout(None)
             with self.changed:
-                self.relays.append(Relay(near, far, self.make_fault()))
+                self.relays.append(Relay(near, far, self.make_fault(), self.messages))
                 self.changed.notify_all()
 
     def relay(self, number=0):

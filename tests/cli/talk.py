@@ -62,7 +62,7 @@ class TalkScenario(TerminalScenario):
 
     def host(self, *options, name="host", credentials=None, **how):
         words = self.credentials() if credentials is None else credentials
-        process = self.start("chat", "listen", "127.0.0.1:0", *words, "-m", name, *options,
+        process = self.start("chat", "listen", self.home, *words, "-m", name, *options,
                              stdin=how.pop("stdin", PIPE), **how)
         return Person(process.ready(), name)
 

@@ -76,8 +76,10 @@ static void close_listener(struct pipe_listener *p)
 static void end_with(struct pipe_listener *p, enum outcome outcome, const char *text)
 {
     p->stopping = true;
-    p->outcome = outcome;
-    (void)snprintf(p->text, sizeof p->text, "%s", text);
+    if (p->outcome == OUTCOME_DONE) { /* else the first cause is known */
+        p->outcome = outcome;
+        (void)snprintf(p->text, sizeof p->text, "%s", text);
+    }
     close_listener(p);
     send_away(p, false, USI_REASON_STOPPING);
 }

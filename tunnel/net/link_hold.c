@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <stdlib.h>
 
+enum { LATE_PART = 8 }; /* of the time for a handshake */
+
 /* Nobody else needs to think of this link any more: what its password was worth, and the judge. */
 void link_leave_others(struct link *l)
 {
@@ -189,12 +191,24 @@ void link_take_answer(struct link *l, uint8_t answer)
         l->handler->answered(l->owner, answer);
 }
 
+/* Is there hardly time for an answer? After a wait in line behind a peer that stood there is not,
+ * and a proof that stays without one counts as a guess that failed. */
+static bool is_late(const struct link *l)
+{
+    return l->handshake_by != UINT64_MAX &&
+           link_now(l) + l->net->handshake_ms / LATE_PART > l->handshake_by;
+}
+
 static void stretched(void *owner, const uint8_t *octets)
 {
     struct link *l = owner;
 
     if (octets == NULL) {
         link_close_because(l, LINK_WORDLESS, 0);
+        return;
+    }
+    if (is_late(l)) {
+        link_expect(l, 1); /* by the timer: closing serves the next in the line */
         return;
     }
     int result = usi_channel_stretched(l->channel, octets);

@@ -9,6 +9,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* A peer that has vanished is found after two minutes if nothing is under way; else by the kernel's
+ * retransmissions. No TCP_USER_TIMEOUT, which would shorten these: it also ends a connection whose
+ * peer is there and does not read for so long. */
 enum { KEEPALIVE_SECONDS = 60, KEEPALIVE_INTERVAL = 15, KEEPALIVE_PROBES = 4 };
 
 struct sock *sock_new(struct loop *loop, bool is_tcp)
