@@ -107,16 +107,15 @@ INLINE void batch(struct work *work, enum mode mode, int n, int some, const unsi
     middle_rounds(work->ocb, mode, x, n);
     __asm__("" : "+r"(gray)); /* or the offsets would be kept, for which there are no registers */
     for (int v = 0; v < n; v++) {
-        unsigned char *out = work->out + OCTETS(v);
         vec offset = v == n - 1 ? final : offset_at(gray, v, n, some);
         vec key = mode == HASH ? work->last : V_XOR(work->last, offset);
         bool whole = v < n - 1 || some == LANES;
 
         x[v] = mode == DECRYPT ? V_DEC_LAST(x[v], key) : V_ENC_LAST(x[v], key);
-        if (mode != HASH && whole)
-            V_STORE(out, x[v]);
+        if (mode != HASH && whole) /* HASH has no place for it, not even one to count from */
+            V_STORE(work->out + OCTETS(v), x[v]);
         else if (mode != HASH)
-            V_STORE_SOME(out, x[v], some);
+            V_STORE_SOME(work->out + OCTETS(v), x[v], some);
         if (!whole)
             x[v] = V_SOME(x[v], some);
         if (mode != ENCRYPT)

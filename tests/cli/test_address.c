@@ -96,7 +96,7 @@ START_TEST(connect_takes_its_forms)
         {"fe80::1%eth0", "fe80::1%eth0", 12800, "[fe80::1%eth0]:12800"},
         {"2001:db8::12:80", "2001:db8::12:80", 12800, "[2001:db8::12:80]:12800"},
         {"[2001:db8::12]:80", "2001:db8::12", 80, "[2001:db8::12]:80"},
-        {"unix", "unix", 12800, "unix:12800"},
+        {"unix.", "unix.", 12800, "unix.:12800"},
     };
 
     accept_all(address_parse_connect, cases, COUNT(cases));
@@ -261,6 +261,21 @@ START_TEST(hosts_are_bounded)
 }
 END_TEST
 
+/* Its text would be that of the socket of the path 12800. */
+START_TEST(a_host_is_not_called_unix)
+{
+    static const char *const texts[] = {"unix"};
+    struct address address;
+    char why[256];
+
+    refuse_all(address_parse_connect, texts, COUNT(texts));
+    ck_assert_int_eq(address_parse_host_port(&address, "unix", "12800", why, sizeof why), -1);
+    ck_assert_int_eq(address_parse_connect(&address, "unix.", why, sizeof why), 0);
+    ck_assert_str_eq(address.text, "unix.:12800");
+    ck_assert_int_eq(address_parse_connect(&address, "unix1:80", why, sizeof why), 0);
+}
+END_TEST
+
 START_TEST(families)
 {
     ck_assert_int_eq(address_family("127.0.0.1"), AF_INET);
@@ -297,6 +312,7 @@ int main(void)
     tcase_add_test(tests, local_refuses_the_rest);
     tcase_add_test(tests, unix_paths_are_taken_by_all);
     tcase_add_test(tests, hosts_are_bounded);
+    tcase_add_test(tests, a_host_is_not_called_unix);
     tcase_add_test(tests, families);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);

@@ -3,20 +3,16 @@
  * member, in any order, and what a user types. The links are this file's own; what they are asked
  * to send has to be what a record can be. Nothing may crash or hang, and every record that is read
  * has to be written the same again.
- *
- * With USI_FUZZ_MAIN there is a main() that makes inputs by itself, for compilers without
- * libFuzzer.
  */
 #include "apps/chat_inside.h"
 #include "apps/chat_member.h"
 #include "apps/chat_room.h"
 #include "cli/chat_commands.h"
+#include "fuzz.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { LINKS = 5, OUT = 65536 };
 
@@ -34,12 +30,6 @@ static const struct station_handler *station;
 static void *station_owner;
 static bool one_link; /* a member's */
 static struct chat *chat;
-
-#define REQUIRE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            abort();                                                                               \
-    } while (0)
 
 /* ---- what a chat stands on ---- */
 
@@ -219,24 +209,11 @@ static void over(void *owner, enum outcome outcome, const char *text)
 
 /* ---- the input ---- */
 
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
-
-static unsigned take(struct input *input)
-{
-    if (input->size == 0)
-        return 0;
-    input->size--;
-    return *input->data++;
-}
-
 /* A record as it was sent: its length in an octet, where 255 is as long as can be. */
-static void bring(struct link *l, struct input *input)
+static void bring(struct link *l, struct fuzz_input *input)
 {
-    uint8_t type = (uint8_t)take(input);
-    size_t size = take(input);
+    uint8_t type = (uint8_t)fuzz_take(input);
+    size_t size = fuzz_take(input);
     struct block *block;
 
     if (size > input->size || size == 255)
@@ -263,7 +240,7 @@ static void close_link(struct link *l, enum link_cause cause)
         handler->closed(l->owner, &end);
 }
 
-static void step_of_link(struct link *l, unsigned what, struct input *input)
+static void step_of_link(struct link *l, unsigned what, struct fuzz_input *input)
 {
     if (l->handler == NULL) {
         if (station == NULL)
@@ -292,7 +269,7 @@ static void step_of_link(struct link *l, unsigned what, struct input *input)
     }
 }
 
-static void step_of_user(unsigned what, struct input *input)
+static void step_of_user(unsigned what, struct fuzz_input *input)
 {
     char why[256];
     const char *text = (const char *)input->data;
@@ -301,18 +278,18 @@ static void step_of_user(unsigned what, struct input *input)
     if (what < 8 && chat_text_is_line((const uint8_t *)text, size))
         (void)chat_say(chat, what % 2 ? CHAT_ME : CHAT_SAY, CHAT_NOBODY, text, size);
     else if (what < 10 && size > 0)
-        (void)chat_say(chat, CHAT_PRIVATE, 1 + take(input) % 8, "psst", 4);
+        (void)chat_say(chat, CHAT_PRIVATE, 1 + fuzz_take(input) % 8, "psst", 4);
     else if (what == 10)
-        (void)chat_refuse(chat, take(input) % 4, why, sizeof why);
+        (void)chat_refuse(chat, fuzz_take(input) % 4, why, sizeof why);
     else if (what == 11)
-        chat_quit(chat, take(input) % 2);
+        chat_quit(chat, fuzz_take(input) % 2);
     else if (what == 12)
-        chat_pause(chat, take(input) % 2);
+        chat_pause(chat, fuzz_take(input) % 2);
     else
         (void)uv_run(&loop.uv, UV_RUN_NOWAIT);
 }
 
-static void run_chat(struct input *input, bool hosts)
+static void run_chat(struct fuzz_input *input, bool hosts)
 {
     static const struct address address;
     static const struct listener_options listen;
@@ -328,7 +305,7 @@ static void run_chat(struct input *input, bool hosts)
                  : chat_member_new(&net, &address, &dial, &options);
     REQUIRE(chat != NULL);
     while (input->size > 0) {
-        unsigned what = take(input);
+        unsigned what = fuzz_take(input);
         unsigned which = hosts ? (what >> 4) % (LINKS + 1) : (what >> 4) % 4 == 0 ? LINKS : 0;
         if (which == LINKS)
             step_of_user(what % 16, input);
@@ -342,9 +319,9 @@ static void run_chat(struct input *input, bool hosts)
 }
 
 /* What is read is written the same again. */
-static void run_codec(struct input *input)
+static void run_codec(struct fuzz_input *input)
 {
-    uint8_t type = (uint8_t)take(input), *exact = malloc(input->size + 1);
+    uint8_t type = (uint8_t)fuzz_take(input), *exact = malloc(input->size + 1);
     uint8_t *out = malloc(CHAT_RECORD);
     struct chat_record record;
 
@@ -357,7 +334,7 @@ static void run_codec(struct input *input)
     free(out);
 }
 
-static void run_command(struct input *input)
+static void run_command(struct fuzz_input *input)
 {
     struct chat_command *command = malloc(sizeof *command);
     char fit[CHAT_NAME + 1];
@@ -372,9 +349,9 @@ static void run_command(struct input *input)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct input input = {data, size};
+    struct fuzz_input input = {data, size};
 
-    switch (take(&input) % 4) {
+    switch (fuzz_take(&input) % 4) {
     case 0:
         run_codec(&input);
         break;
@@ -391,17 +368,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-#ifdef USI_FUZZ_MAIN
-static uint32_t state = 1;
+/* ---- inputs and seeds ---- */
 
-static unsigned any(unsigned most)
+static unsigned any(uint64_t *dice, unsigned most)
 {
-    state = state * 1664525u + 1013904223u;
-    return (state >> 16) % (most + 1);
+    return (unsigned)fuzz_dice(dice, (size_t)most + 1);
 }
 
 /* Records that begin as sound ones do, some of them spoilt. */
-static size_t add_record(uint8_t *out)
+static size_t add_record(uint64_t *dice, uint8_t *out)
 {
     static const struct {
         uint8_t type;
@@ -427,13 +402,13 @@ static size_t add_record(uint8_t *out)
                                  "\0\0\0\0\0\0\0\0"),
         SOUND(CHAT_TYPE_CARRIED, "\0\0\0\3\0\0\0\1\x4d\1"),
     };
-    size_t which = any(sizeof sound / sizeof sound[0] - 1), size = sound[which].size;
+    size_t which = any(dice, sizeof sound / sizeof sound[0] - 1), size = sound[which].size;
 
     out[0] = sound[which].type;
     out[1] = (uint8_t)size;
     memcpy(out + 2, sound[which].octets, size);
-    if (any(9) == 0)
-        out[any((unsigned)size + 1)] ^= (uint8_t)(1u << any(7));
+    if (any(dice, 9) == 0)
+        out[any(dice, (unsigned)size + 1)] ^= (uint8_t)(1u << any(dice, 7));
     return size + 2;
 }
 
@@ -449,30 +424,47 @@ static size_t make_welcome(uint8_t *out)
     return sizeof welcome;
 }
 
-static size_t make_input(uint8_t out[4096])
+static size_t generate(uint64_t *dice, uint8_t *out, size_t room)
 {
     size_t size = 1;
 
-    out[0] = (uint8_t)any(255);
-    if (out[0] % 4 == 3 && any(3) > 0)
+    if (room > 4096)
+        room = 4096;
+    out[0] = (uint8_t)any(dice, 255);
+    if (out[0] % 4 == 3 && any(dice, 3) > 0)
         size = make_welcome(out);
-    while (size < 4000 && any(99) > 0) {
-        out[size++] = (uint8_t)any(255);
-        if (any(3) > 0)
-            size += add_record(out + size);
+    while (size + 96 < room && any(dice, 99) > 0) {
+        out[size++] = (uint8_t)any(dice, 255);
+        if (any(dice, 3) > 0)
+            size += add_record(dice, out + size);
     }
     return size;
 }
 
-int main(int count, char **arguments)
+/* A session of each kind, and records and commands alone. */
+static void seeds(fuzz_keep *keep)
 {
-    long runs = count > 1 ? strtol(arguments[1], NULL, 10) : 20000;
-    uint8_t input[4096 + 256];
+    static const char commands[] = "\1/msg anna psst\n", name[] = "\1an\xc3\xa9 na";
+    uint8_t out[512];
+    uint64_t dice = 7;
 
-    state = count > 2 ? (uint32_t)strtoul(arguments[2], NULL, 10) : 1;
-    for (long n = 0; n < runs; n++)
-        (void)LLVMFuzzerTestOneInput(input, make_input(input));
-    printf("%ld inputs\n", runs);
-    return 0;
+    for (unsigned i = 0; i < 16; i++) {
+        char title[16];
+        size_t size = generate(&dice, out, sizeof out);
+        (void)snprintf(title, sizeof title, "session-%u", i);
+        keep(title, out, size);
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        char title[16];
+        size_t size = add_record(&dice, out);
+        out[1] = out[0]; /* the type alone, without a length */
+        out[0] = 0;
+        (void)snprintf(title, sizeof title, "record-%u", i);
+        keep(title, out, size);
+    }
+    keep("command", commands, sizeof commands - 1);
+    keep("name", name, sizeof name - 1);
+    keep("welcome", out, make_welcome(out));
 }
-#endif
+
+const struct fuzz_target fuzz_target = {.generate = generate, .seeds = seeds};

@@ -7,13 +7,11 @@
  * An input is: an octet whose first bit says who is hostile; then, over and over, an octet (its
  * low four bits are the record's type, the others what happens besides), two octets of size, and
  * the content.
- *
- * With USI_FUZZ_MAIN there is a main() that makes inputs by itself, for compilers without
- * libFuzzer.
  */
 #include "apps/receiver.h"
 #include "apps/sender.h"
 #include "apps/transfer_records.h"
+#include "fuzz.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -25,8 +23,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 enum { OFFERED = 1 << 20, LARGE = 70000 };
 
 static char base[] = "/tmp/usi-fuzz-XXXXXX";
@@ -36,12 +32,6 @@ static struct outbox *outbox;
 static size_t room;
 static bool over;
 static struct receiver *receiver;
-
-#define REQUIRE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            abort();                                                                               \
-    } while (0)
 
 /* ---- folders ---- */
 
@@ -216,124 +206,141 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-#ifdef USI_FUZZ_MAIN
-enum { ROUNDS = 3000, STEPS = 60, INPUT = 1 << 18 };
+/* ---- inputs and seeds ---- */
 
-static uint64_t state = 1;
+enum { STEPS = 60, CHUNK = 20000 };
 
-static uint32_t draw(uint32_t below)
+static uint32_t draw(uint64_t *dice, uint32_t below)
 {
-    state = state * 6364136223846793005U + 1442695040888963407U;
-    return (uint32_t)(state >> 33) % below;
+    return (uint32_t)fuzz_dice(dice, below);
 }
 
 /* A number that is often a small one, or one at a border. */
-static uint64_t draw_number(void)
+static uint64_t draw_number(uint64_t *dice)
 {
     static const uint64_t borders[] = {0, 1, 10, LARGE, LARGE + 1, OFFERED, INT64_MAX, UINT64_MAX};
 
-    return draw(3) > 0 ? draw(4) : borders[draw(sizeof borders / sizeof borders[0])];
+    return draw(dice, 3) > 0 ? draw(dice, 4)
+                             : borders[draw(dice, sizeof borders / sizeof borders[0])];
 }
 
-static struct transfer_entry draw_entry(void)
+static struct transfer_entry draw_entry(uint64_t *dice)
 {
     static const char *const names[] = {"f", "f/x", "x", "y", "../x", "f/../../x", ".x.usi-part"};
-    const char *name = names[draw(5) > 0 ? draw(4) : draw(7)];
-    enum transfer_kind kind = (enum transfer_kind)(1 + draw(3));
+    const char *name = names[draw(dice, 5) > 0 ? draw(dice, 4) : draw(dice, 7)];
+    enum transfer_kind kind = (enum transfer_kind)(1 + draw(dice, 3));
 
     return (struct transfer_entry){.kind = kind,
-                                   .mode = draw(010000),
-                                   .mtime = draw(100),
-                                   .size = kind == TRANSFER_FILE ? draw_number() & INT64_MAX : 0,
+                                   .mode = draw(dice, 010000),
+                                   .mtime = draw(dice, 100),
+                                   .size =
+                                       kind == TRANSFER_FILE ? draw_number(dice) & INT64_MAX : 0,
                                    .path = name,
                                    .path_size = strlen(name)};
 }
 
-static struct transfer_record draw_record(uint32_t *next)
+static struct transfer_record draw_record(uint64_t *dice, uint32_t *next)
 {
     static uint8_t hash[TRANSFER_HASH_SIZE];
-    struct transfer_record r = {.type = TRANSFER_RECORD_ENTRY + draw(12), .index = draw(4)};
+    struct transfer_record r = {.type = TRANSFER_RECORD_ENTRY + draw(dice, 12),
+                                .index = draw(dice, 4)};
 
     switch (r.type) {
     case TRANSFER_RECORD_ENTRY:
-        r.index = draw(10) > 0 ? (*next)++ : draw(100);
-        r.entry = draw_entry();
+        r.index = draw(dice, 10) > 0 ? (*next)++ : draw(dice, 100);
+        r.entry = draw_entry(dice);
         break;
     case TRANSFER_RECORD_WANT:
-        r.want.wanted = draw(4) > 0;
-        r.want.offset = draw_number() & INT64_MAX;
+        r.want.wanted = draw(dice, 4) > 0;
+        r.want.offset = draw_number(dice) & INT64_MAX;
         r.want.hash = hash;
         r.want.reason = r.want.wanted ? 0 : 3;
         break;
     case TRANSFER_RECORD_BEGIN:
         break;
     case TRANSFER_RECORD_CHUNK:
-        r.chunk.offset = draw(3) > 0 ? 0 : draw_number() & INT64_MAX;
+        r.chunk.offset = draw(dice, 3) > 0 ? 0 : draw_number(dice) & INT64_MAX;
         break;
     case TRANSFER_RECORD_HOLE:
-        r.hole = (draw_number() & INT64_MAX) | 1;
+        r.hole = (draw_number(dice) & INT64_MAX) | 1;
         break;
     case TRANSFER_RECORD_DONE:
-        r.done.size = draw_number() & INT64_MAX;
+        r.done.size = draw_number(dice) & INT64_MAX;
         r.done.hash = hash;
         break;
     case TRANSFER_RECORD_PROGRESS:
-        r.progress = draw_number();
+        r.progress = draw_number(dice);
         break;
     case TRANSFER_RECORD_ALL:
-        r.all = draw(2) > 0 ? *next : draw(8);
+        r.all = draw(dice, 2) > 0 ? *next : draw(dice, 8);
         break;
     case TRANSFER_RECORD_OVER:
-        r.over.kept = draw(4);
+        r.over.kept = draw(dice, 4);
         break;
     default:
-        r.reason = (uint8_t)draw(10);
+        r.reason = (uint8_t)draw(dice, 10);
         break;
     }
     return r;
 }
 
-static size_t add(uint8_t *input, size_t at, const struct transfer_record *record)
+static size_t add(uint64_t *dice, uint8_t *input, size_t at, const struct transfer_record *record)
 {
     size_t size = transfer_write(record, input + at + 3, TRANSFER_CONTROL_MAX);
 
     if (record->type == TRANSFER_RECORD_CHUNK)
-        size += 1 + draw(draw(2) > 0 ? 10 : 60000);
-    if (draw(60) == 0)
-        size -= draw(2) < size;
-    if (draw(60) == 0)
-        input[at + 3 + draw((uint32_t)size + 1)] ^= (uint8_t)(1 << draw(8));
-    input[at] = (uint8_t)((record->type - TRANSFER_RECORD_OFFER) | draw(16) << 4);
+        size += 1 + draw(dice, draw(dice, 9) > 0 ? 10 : CHUNK);
+    if (draw(dice, 60) == 0)
+        size -= draw(dice, 2) < size;
+    if (draw(dice, 60) == 0)
+        input[at + 3 + draw(dice, (uint32_t)size + 1)] ^= (uint8_t)(1 << draw(dice, 8));
+    input[at] = (uint8_t)((record->type - TRANSFER_RECORD_OFFER) | draw(dice, 16) << 4);
     input[at + 1] = (uint8_t)(size >> 8);
     input[at + 2] = (uint8_t)size;
     return at + 3 + size;
 }
 
-int main(void)
+/* Whole records, mostly as they should be, one after the other. */
+static size_t records(uint64_t *dice, uint8_t *input, size_t most, uint8_t how, uint32_t steps)
 {
-    static uint8_t input[INPUT];
+    struct transfer_record first = {.type = TRANSFER_RECORD_OFFER,
+                                    .offer = {.files = 1 + draw(dice, 4),
+                                              .folders = draw(dice, 4),
+                                              .octets = OFFERED - 1,
+                                              .name = "",
+                                              .things = 2 + draw(dice, 6)}};
+    uint32_t next = 0;
 
-    for (unsigned round = 0; round < ROUNDS; round++) {
-        uint32_t next = 0, steps = draw(STEPS);
-        struct transfer_record first = {.type = TRANSFER_RECORD_OFFER,
-                                        .offer = {.files = 1 + draw(4),
-                                                  .folders = draw(4),
-                                                  .octets = OFFERED - 1,
-                                                  .name = "",
-                                                  .things = 2 + draw(6)}};
-        size_t at = 1;
-        input[0] = (uint8_t)draw(8);
-        if (input[0] & 1)
-            first = (struct transfer_record){.type = TRANSFER_RECORD_ANSWER, .answer = true};
-        at = add(input, at, &first);
-        while (steps-- > 0 && at + 70000 < INPUT) {
-            struct transfer_record record = draw_record(&next);
-            at = add(input, at, &record);
-        }
-        (void)LLVMFuzzerTestOneInput(input, at);
+    input[0] = how;
+    if (how & 1)
+        first = (struct transfer_record){.type = TRANSFER_RECORD_ANSWER, .answer = true};
+    size_t at = add(dice, input, 1, &first);
+    while (steps-- > 0 && at + CHUNK + TRANSFER_CONTROL_MAX < most) {
+        struct transfer_record record = draw_record(dice, &next);
+        at = add(dice, input, at, &record);
     }
-    outbox_free(outbox);
-    EVP_MD_free(sha256);
-    return uv_loop_close(&loop) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return at;
 }
-#endif
+
+static size_t generate(uint64_t *dice, uint8_t *out, size_t most)
+{
+    uint8_t how = (uint8_t)draw(dice, 8);
+
+    return records(dice, out, most, how, draw(dice, STEPS));
+}
+
+static void seeds(fuzz_keep *keep)
+{
+    static uint8_t input[FUZZ_INPUT];
+    uint64_t dice = 1;
+    char name[16];
+
+    for (unsigned i = 0; i < 24; i++) {
+        size_t size = records(&dice, input, sizeof input, (uint8_t)(i % 8), 4 + i);
+        (void)snprintf(name, sizeof name, "session-%u", i);
+        if (size <= 4096)
+            keep(name, input, size);
+    }
+}
+
+const struct fuzz_target fuzz_target = {.generate = generate, .seeds = seeds};

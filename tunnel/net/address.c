@@ -175,6 +175,14 @@ static int set_host(struct address *out, struct span host, bool brackets, const 
             return -1;
         }
     }
+    /* As text it would be a socket's: what is remembered of a peer is found by that text. */
+    if (host.length == 4 && memcmp(host.start, "unix", 4) == 0) {
+        snprintf(why, size,
+                 text("\"%.80s\" is not an address: unix:PATH is a Unix socket, and a host of that "
+                      "name is written \"unix.\""),
+                 word);
+        return -1;
+    }
     memcpy(out->host, host.start, host.length);
     out->host[host.length] = '\0';
     return 0;
