@@ -25,12 +25,17 @@ enum {
     AGAIN_MS = 250,
     /* For so long the kernel keeps a connection to itself on which nothing was said: a stranger
      * who is silent costs neither a place nor a turn. */
-    SILENT_SECONDS = 3
+    SILENT_SECONDS = 3,
+    TOLD_MS = 60000 /* from one word about what cannot be taken to the next */
 };
 
+/* Watched, and accepted from by ourselves: where accept fails for good (no descriptors left), libuv
+ * 1.44 would try again and again without ever coming back, and newer ones at every turn. */
 struct slot {
-    struct sock *sock;
-    bool waits; /* a connection was announced and not taken */
+    uv_poll_t *poll; /* outlives the listener until libuv has closed it */
+    int fd;
+    bool is_tcp;
+    bool waits; /* a connection was announced, and as far as we know it still waits */
     struct listener *listener;
 };
 
@@ -38,8 +43,9 @@ struct listener {
     const struct net *net;
     void (*waiting)(void *owner);
     void *owner;
-    unsigned taken;   /* in this turn */
-    uv_timer_t *turn; /* ends it; outlives the listener until libuv has closed it */
+    unsigned taken;      /* in this turn */
+    uv_timer_t *turn;    /* ends it; outlives the listener until libuv has closed it */
+    uint64_t quiet_till; /* TOLD_MS after we said that nothing can be taken */
     unsigned count;
     struct slot slot[SOCKETS_MAX];
     bool greets;
@@ -50,6 +56,24 @@ struct listener {
 };
 
 static void on_turn(uv_timer_t *timer);
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+/* Offers what waits at one socket as long as it is taken. */
+static void offer_slot(struct listener *l, struct slot *slot)
+{
+    unsigned before;
+
+    do {
+        before = l->taken;
+        if (slot->waits && l->taken < BURST)
+            l->waiting(l->owner);
+    } while (l->taken > before);
+    /* Whoever must wait for the next turn has its timer; for longer nobody watches. */
+    if (slot->waits && l->taken < BURST)
+        (void)uv_poll_stop(slot->poll);
+    else if (!uv_is_active((const uv_handle_t *)slot->poll))
+        (void)uv_poll_start(slot->poll, UV_READABLE, on_readable);
+}
 
 /* Offers what waits, and makes sure that what is not taken is offered again. */
 static void offer(struct listener *l)
@@ -57,27 +81,20 @@ static void offer(struct listener *l)
     bool left = false;
 
     for (unsigned i = 0; i < l->count; i++) {
-        if (l->slot[i].waits && l->taken < BURST)
-            l->waiting(l->owner);
+        offer_slot(l, &l->slot[i]);
         left = left || l->slot[i].waits;
     }
     if (left && !uv_is_active((const uv_handle_t *)l->turn))
         (void)uv_timer_start(l->turn, on_turn, AGAIN_MS, 0);
 }
 
-static void on_connection(uv_stream_t *stream, int status)
+static void on_readable(uv_poll_t *poll, int status, int events)
 {
-    struct slot *slot = stream->data;
-    struct listener *l = slot->listener;
+    struct slot *slot = poll->data;
 
-    if (status < 0) {
-        net_report(l->net, (struct report){.type = REPORT_WARNING,
-                                           .peer = text("a connection was turned away"),
-                                           .text = text(uv_strerror(status))});
-        return;
-    }
+    (void)status, (void)events; /* accept will say what is the matter */
     slot->waits = true;
-    offer(l);
+    offer(slot->listener);
 }
 
 static void on_turn(uv_timer_t *timer)
@@ -88,30 +105,29 @@ static void on_turn(uv_timer_t *timer)
     offer(l);
 }
 
+static void handle_gone(uv_handle_t *handle)
+{
+    free(handle);
+}
+
 /* Listens on a bound descriptor, which is used up. */
 static int add_socket(struct listener *l, int fd, bool is_tcp)
 {
     struct slot *slot = &l->slot[l->count];
-    struct sock *sock = sock_new(l->net->loop, is_tcp);
+    uv_poll_t *poll = calloc(1, sizeof *poll);
     int result = UV_ENOMEM;
 
-    if (sock != NULL)
-        result = is_tcp ? uv_tcp_open(&sock->uv.tcp, fd) : uv_pipe_open(&sock->uv.pipe, fd);
+    if (poll != NULL)
+        result = listen(fd, BACKLOG) == 0 ? uv_poll_init(&l->net->loop->uv, poll, fd) : -errno;
     if (result != 0) {
+        free(poll);
         (void)close(fd);
-        if (sock != NULL)
-            sock_close(sock, NULL, NULL);
         return result;
     }
-    *slot = (struct slot){.sock = sock, .listener = l};
-    sock->uv.handle.data = slot;
-    result = uv_listen(&sock->uv.stream, BACKLOG, on_connection);
-    if (result != 0) {
-        sock_close(sock, NULL, NULL);
-        return result;
-    }
+    *slot = (struct slot){.poll = poll, .fd = fd, .is_tcp = is_tcp, .listener = l};
+    poll->data = slot;
     l->count++;
-    return 0;
+    return uv_poll_start(poll, UV_READABLE, on_readable);
 }
 
 /* ---- TCP ---- */
@@ -187,8 +203,10 @@ static int listen_on(struct listener *l, const struct addrinfo *info, bool dual,
 
 static void close_all(struct listener *l)
 {
-    for (unsigned i = 0; i < l->count; i++)
-        sock_close(l->slot[i].sock, NULL, NULL);
+    for (unsigned i = 0; i < l->count; i++) {
+        uv_close((uv_handle_t *)l->slot[i].poll, handle_gone); /* watched no more */
+        (void)close(l->slot[i].fd);
+    }
     l->count = 0;
 }
 
@@ -259,9 +277,8 @@ static int listen_tcp(struct listener *l, const struct address *address, int fam
     }
     for (unsigned i = 0; i < l->count; i++) {
         struct sockaddr_storage bound;
-        int bound_size = sizeof bound;
-        if (uv_tcp_getsockname(&l->slot[i].sock->uv.tcp, (struct sockaddr *)&bound, &bound_size) ==
-            0)
+        socklen_t bound_size = sizeof bound;
+        if (getsockname(l->slot[i].fd, (struct sockaddr *)&bound, &bound_size) == 0)
             report_listening(l, (struct sockaddr *)&bound);
     }
     return 0;
@@ -430,10 +447,8 @@ struct listener *listener_share(const struct net *net, const struct listener *of
     struct listener *l = make(net, waiting, owner);
 
     for (unsigned i = 0; l != NULL && i < of->count; i++) {
-        const struct sock *sock = of->slot[i].sock;
-        uv_os_fd_t fd;
-        int copy = uv_fileno(&sock->uv.handle, &fd) == 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
-        if (copy < 0 || add_socket(l, copy, sock->is_tcp) != 0) {
+        int copy = fcntl(of->slot[i].fd, F_DUPFD_CLOEXEC, 3);
+        if (copy < 0 || add_socket(l, copy, of->slot[i].is_tcp) != 0) {
             listener_close(l);
             return NULL;
         }
@@ -463,25 +478,61 @@ struct listener *listener_new(const struct net *net, const struct address *addre
     return l;
 }
 
+/* Connections that cannot be taken, for want of descriptors mostly, wait in the kernel. */
+static void tell_error(struct listener *l, int error)
+{
+    uint64_t now = uv_now(&l->net->loop->uv);
+
+    if (now < l->quiet_till)
+        return;
+    l->quiet_till = now + TOLD_MS;
+    net_report(l->net, (struct report){.type = REPORT_WARNING,
+                                       .peer = text("connections have to wait"),
+                                       .text = text(uv_strerror(error))});
+}
+
+/* The next connection's descriptor, or -1. */
+static int take(struct slot *slot)
+{
+    int fd;
+
+    do
+        fd = accept4(slot->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+    if (fd < 0 && errno == EAGAIN)
+        slot->waits = false;
+    else if (fd < 0)
+        tell_error(slot->listener, -errno);
+    return fd;
+}
+
+/* A connection of a descriptor, which is used up; NULL without memory. */
+static struct sock *sock_of(struct loop *loop, int fd, bool is_tcp)
+{
+    struct sock *sock = sock_new(loop, is_tcp);
+
+    if (sock != NULL &&
+        (is_tcp ? uv_tcp_open(&sock->uv.tcp, fd) : uv_pipe_open(&sock->uv.pipe, fd)) == 0) {
+        sock->tuned = true;
+        return sock;
+    }
+    (void)close(fd);
+    if (sock != NULL)
+        sock_close(sock, NULL, NULL);
+    return NULL;
+}
+
 struct sock *listener_accept(struct listener *l)
 {
-    if (l->taken >= BURST)
-        return NULL;
-    for (unsigned i = 0; i < l->count; i++) {
+    int fd;
+
+    for (unsigned i = 0; i < l->count && l->taken < BURST; i++) {
         struct slot *slot = &l->slot[i];
-        if (!slot->waits)
-            continue;
-        struct sock *sock = sock_new(l->net->loop, slot->sock->is_tcp);
-        if (sock == NULL)
-            return NULL;
-        slot->waits = false;
-        sock->tuned = true;
-        if (uv_accept(&slot->sock->uv.stream, &sock->uv.stream) == 0) {
+        if (slot->waits && (fd = take(slot)) >= 0) {
             if (l->taken++ == 0)
                 (void)uv_timer_start(l->turn, on_turn, 0, 0);
-            return sock;
+            return sock_of(l->net->loop, fd, slot->is_tcp);
         }
-        sock_close(sock, NULL, NULL);
     }
     return NULL;
 }
@@ -491,11 +542,6 @@ void listener_again(struct listener *l)
     offer(l);
 }
 
-static void turn_gone(uv_handle_t *handle)
-{
-    free(handle);
-}
-
 void listener_close(struct listener *l)
 {
     struct stat found;
@@ -503,7 +549,7 @@ void listener_close(struct listener *l)
     if (l == NULL)
         return;
     close_all(l);
-    uv_close((uv_handle_t *)l->turn, turn_gone);
+    uv_close((uv_handle_t *)l->turn, handle_gone);
     /* The file is removed only if it is still ours. */
     if (l->is_unix && lstat(l->path, &found) == 0 && found.st_dev == l->device &&
         found.st_ino == l->inode)

@@ -19,9 +19,10 @@ struct listener_options {
 };
 
 /* Resolves, binds and listens, and reports REPORT_LISTENING for every socket. waiting(owner) is
- * called from the loop when connections wait to be taken by listener_accept: for each, once. A
- * connection that is not taken waits in the kernel; listener_again asks for it again. NULL with one
- * line in why[size] on failure: a port in use, a name that is unknown, ... */
+ * called from the loop while connections may wait to be taken by listener_accept, as often as one
+ * is taken. What is not taken, or cannot be for want of descriptors (reported, once a minute),
+ * waits in the kernel; it is offered again after a while, or by listener_again. NULL with one line
+ * in why[size] on failure: a port in use, a name that is unknown, ... */
 struct listener *listener_new(const struct net *net, const struct address *address,
                               const struct listener_options *options, void (*waiting)(void *owner),
                               void *owner, char *why, size_t size);
@@ -31,7 +32,7 @@ struct listener *listener_new(const struct net *net, const struct address *addre
 struct listener *listener_share(const struct net *net, const struct listener *of,
                                 void (*waiting)(void *owner), void *owner);
 
-/* The next connection that waits; NULL when none does, or it has gone, or no memory is left. */
+/* The next connection that waits; NULL when none does, or it cannot be taken. */
 struct sock *listener_accept(struct listener *listener);
 
 /* Calls waiting(owner) for what was not taken. */

@@ -23,7 +23,7 @@ struct sock {
     void *owner;
 };
 
-/* An unconnected socket for uv_accept or uv_*_connect; NULL when libuv or memory fails. */
+/* An unconnected socket for uv_*_open or uv_*_connect; NULL when libuv or memory fails. */
 struct sock *sock_new(struct loop *loop, bool is_tcp);
 
 /* For a socket just connected: no delay of small records, and the kernel looks after a peer that
