@@ -12,7 +12,15 @@
 /* A peer that has vanished is found after two minutes if nothing is under way; else by the kernel's
  * retransmissions. No TCP_USER_TIMEOUT, which would shorten these: it also ends a connection whose
  * peer is there and does not read for so long. */
-enum { KEEPALIVE_SECONDS = 60, KEEPALIVE_INTERVAL = 15, KEEPALIVE_PROBES = 4 };
+enum {
+    KEEPALIVE_SECONDS = 60,
+    KEEPALIVE_INTERVAL = 15,
+    KEEPALIVE_PROBES = 4,
+    /* Less by up to so many, since the kernel's timers of that length fire together: the probes of
+     * thousands that were opened within a second would fill the queue of a network device, and be
+     * lost. */
+    KEEPALIVE_SPREAD = 16
+};
 
 struct sock *sock_new(struct loop *loop, bool is_tcp)
 {
@@ -50,8 +58,12 @@ void sock_tune(struct sock *sock)
 {
     uv_os_fd_t fd;
 
-    if (sock->is_tcp && !sock->tuned && uv_fileno(&sock->uv.handle, &fd) == 0)
+    if (!sock->is_tcp || uv_fileno(&sock->uv.handle, &fd) != 0)
+        return;
+    if (!sock->tuned)
         sock_tune_fd(fd);
+    const int idle = KEEPALIVE_SECONDS - fd % KEEPALIVE_SPREAD;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
 }
 
 /* The far address of a TCP socket. */
