@@ -7,7 +7,6 @@ One of them again, with the call stacks of what was not freed:
 """
 
 import os
-import time
 import unittest
 
 from torture import Fault, run, run_all, tell  # it finds the harness
@@ -16,25 +15,23 @@ import cases
 from harness import LONG_SECONDS, WRAP, main, tally
 
 MORE = 3  # a run may have some more allocations than the one that they were counted in
+STEP = max(1, 600 // LONG_SECONDS)  # in less time a sample
 
 
 @unittest.skipIf(WRAP, "what valgrind adds is not the program's")
 class Every(unittest.TestCase):
-    def faults(self, case, side, on, seconds):
-        """Fails one after another; a sample, evenly spread, of what does not fit into the time."""
-        begun = time.monotonic()
+    def faults(self, case, side, on):
         clean = run(case, Fault(side))
         self.assertFalse(clean.wrong, tell(clean))
-        each = (time.monotonic() - begun) * (2 if on else 1)
-        count = clean.report.end[2] + MORE
-        step = max(1, round(count * each / 2 / seconds))
-        return [(case, Fault(side, number, on), clean.report) for number in range(1, count + 1, step)]
+        step = STEP * (4 if case in cases.SLOW else 1)
+        numbers = range(1, clean.report.end[2] + MORE + 1, step)
+        return [(case, Fault(side, number, on), clean.report) for number in numbers]
 
-    def try_all(self, on, seconds):
+    def try_all(self, on):
         for case in cases.CASES:
             tried = wrong = gave_up = 0
             for side in case.sides:
-                for outcome in run_all(self.faults(case, side, on, seconds)):
+                for outcome in run_all(self.faults(case, side, on)):
                     tried += outcome.report.failed is not None
                     gave_up += outcome.gave_up
                     wrong += bool(outcome.wrong)
@@ -45,13 +42,11 @@ class Every(unittest.TestCase):
             what = "and all later ones fail" if on else "fails"
             tally(f"memory: the n-th allocation {what}: {case.__name__}", tried, said)
 
-    # Two of three parts of the time: twice as many cases fail at once as go on.
-
     def test_once(self):
-        self.try_all(False, LONG_SECONDS / 3 / len(cases.CASES))
+        self.try_all(False)
 
     def test_from_then_on(self):
-        self.try_all(True, LONG_SECONDS / 3 / len(cases.CASES))
+        self.try_all(True)
 
 
 class Again(unittest.TestCase):

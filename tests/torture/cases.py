@@ -118,6 +118,31 @@ class Password(Pipe):
         return ["--password-file", path], ["--password-file", path]
 
 
+class Asked(Pipe):
+    """Fresh identities, which both users compare at their terminals."""
+
+    QUESTION = "Is this the fingerprint that the other side shows? (yes/no)"
+
+    def play(self):
+        there, here = self.terminal(), self.terminal()
+        self.connector = None
+        self.listener = self.start("listen", "127.0.0.1:0", "--identity", *self.TIMEOUTS, at=there,
+                                   stdin=DOWN)
+        if not self.begins(self.listener):
+            self.ends(self.listener)
+            return
+        self.connector = self.start("connect", self.listener.address, "--identity", *self.TIMEOUTS,
+                                    at=here, stdin=UP)
+        for terminal in (here, there):
+            until(lambda: self.QUESTION in terminal.text or self.any_ended(), "a question")
+            terminal.type("yes\n")
+        self.ends(self.connector)
+        self.finish()
+
+    def wrong(self):
+        return [x for x in super().wrong() if "does not serve" not in x]  # nobody tried again
+
+
 class Seen(Pipe):
     """Everything that can be said and written down about a channel."""
 
@@ -131,12 +156,16 @@ class Relay(Case):
     """Connections through a forward, until both processes are told to stop."""
 
     SIZE = 50_000
+    options = ("--threads", "2")
+
+    def credentials(self):
+        return ["--key-file", self.key]
 
     def play(self):
         self.server = Server(echo)
         self.addCleanup(self.server.close)
         self.connector, self.results = None, []
-        both = [*self.TIMEOUTS, "--key-file", self.key, "--threads", "2", "--drain", "3"]
+        both = [*self.TIMEOUTS, *self.credentials(), *self.options, "--drain", "3"]
         self.listener = self.start("listen", "127.0.0.1:0", *both, "--forward", self.server.address)
         if self.begins(self.listener):
             self.connector = self.start("connect", self.listener.address, *both, "-L", "127.0.0.1:0")
@@ -161,7 +190,8 @@ class Relay(Case):
         result, failed = "reset", []
         try:
             with dial(self.connector.address) as peer:
-                peer.settimeout(LIMIT)
+                # Without any memory, what has come in waits until there is some.
+                peer.settimeout(2 if self.fault.on else LIMIT)
                 sender = threading.Thread(target=self.send_all, args=(peer, data, failed))
                 sender.start()
                 got, was_reset = receive_all(peer)
@@ -187,11 +217,20 @@ class Relay(Case):
 
     def wrong(self):
         for result in self.results:
-            if result in ("stuck", "cut short"):
+            if result == "cut short" or (result == "stuck" and not self.fault.on):
                 yield f"a connection was {result}"
         running = self.connector and self.connector.popen.returncode in (0, -15)
         if running and len(self.stopped) == 2 and not self.fault.on and "good" not in self.results[2:]:
             yield f"no connection works any more: {self.results}"
+
+
+class RelayPassword(Relay):
+    """The password is stretched once, and kept."""
+
+    options = ()
+
+    def credentials(self):
+        return ["--password-file", self.file("password", b"correct horse battery staple\n")]
 
 
 class Files(Case):
@@ -371,17 +410,14 @@ class Keygen(Case):
     """A key into a file."""
 
     sides = ("keygen",)
-    options = ()
 
     def play(self):
         self.made = self.path("made")
-        self.ends(self.start("keygen", *self.options, "-o", self.made))
+        self.ends(self.start("keygen", "-o", self.made))
 
     def done(self):
-        return os.path.exists(self.made) and self.whole(self.read(self.made).decode())
-
-    def whole(self, text):
-        return re.fullmatch(r"#.*\n[0-9a-f]{64}\n", text)
+        return os.path.exists(self.made) and re.fullmatch(
+            rb"#.*\n[0-9a-f]{64}\n", self.read(self.made))
 
     def wrong(self):
         there = os.path.exists(self.made)
@@ -391,11 +427,6 @@ class Keygen(Case):
             yield "it has failed, and left a file"
 
 
-class KeygenIdentity(Keygen):
-    options = ("--identity",)
-
-    def whole(self, text):
-        return re.fullmatch(r"-----BEGIN PRIVATE KEY-----\n[^-]+-----END PRIVATE KEY-----\n", text)
-
-
-CASES = (Keygen, KeygenIdentity, Check, Pipe, Rekey, Identity, Password, Seen, Relay, Files, Receive, Chat)
+CASES = (Keygen, Check, Pipe, Rekey, Identity, Asked, Password, Seen, Relay, RelayPassword, Files,
+         Receive, Chat)
+SLOW = (Password, RelayPassword)

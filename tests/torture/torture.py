@@ -88,7 +88,8 @@ class Case(FilesScenario, TalkScenario):
         self.processes = []
 
     def start(self, *arguments, **how):
-        before = ["setsid"]
+        at = how.pop("at", None)  # a terminal
+        before = list(at.before) if at else ["setsid"]
         if self.victim is None and self.fault.side in arguments[:2]:
             before += ["env", f"LD_PRELOAD={LIBRARY}", f"TORTURE_REPORT={self.path('report')}",
                        f"TORTURE_FAIL={self.fault.number}", f"TORTURE_ON={int(self.fault.on)}",
