@@ -9,7 +9,7 @@ from torture import Fault, run_all, tell  # it finds the harness
 from cases import CASES, SLOW
 from harness import WRAP, main
 
-RUNS = 32
+RUNS = 24
 
 
 def first_of_each_place():
