@@ -221,6 +221,49 @@ START_TEST(every_allocation_fails_once)
 }
 END_TEST
 
+/* Half of a message before the context is copied, half after it. False: refused somewhere. */
+static bool live_cipher(const EVP_CIPHER *cipher, unsigned char out[64 + 16])
+{
+    static const unsigned char iv[12] = {1}, message[64] = {2};
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new(), *copy = EVP_CIPHER_CTX_new();
+    int size = 0, n = 0;
+    bool ok = ctx != NULL && copy != NULL && EVP_EncryptInit_ex2(ctx, cipher, ki, iv, NULL) == 1 &&
+              EVP_EncryptUpdate(ctx, NULL, &n, message, 20) == 1 &&
+              EVP_EncryptUpdate(ctx, out, &size, message, 30) == 1 &&
+              EVP_CIPHER_CTX_copy(copy, ctx) == 1 &&
+              EVP_EncryptUpdate(copy, out + size, &n, message + 30, 34) == 1 &&
+              EVP_EncryptFinal_ex(copy, out + size + n, &size) == 1 &&
+              EVP_CIPHER_CTX_ctrl(copy, EVP_CTRL_AEAD_GET_TAG, 16, out + 64) == 1;
+
+    EVP_CIPHER_CTX_free(ctx);
+    EVP_CIPHER_CTX_free(copy);
+    return ok;
+}
+
+START_TEST(every_allocation_of_a_cipher_fails_once)
+{
+    EVP_CIPHER *cipher = EVP_CIPHER_fetch(with.libctx, "AES-128-OCB", "provider=usi");
+    unsigned char right[64 + 16], out[64 + 16];
+    long n = 0, refusals = 0;
+    bool injected = true;
+
+    works(cipher != NULL && live_cipher(cipher, right));
+    while (injected) {
+        bool ok;
+        until_failure = n++;
+        ok = live_cipher(cipher, out);
+        injected = until_failure < 0;
+        until_failure = -1;
+        ERR_clear_error();
+        refusals += !ok;
+        if (ok)
+            same(out, right, sizeof(out), "what came out in spite of a failure");
+    }
+    ck_assert_int_gt(refusals, 1);
+    EVP_CIPHER_free(cipher);
+}
+END_TEST
+
 /*
  * Not under a leak checker: libcrypto 3.0 itself leaks when memory runs out within
  * OSSL_LIB_CTX_new(), and calls no teardown when it runs out after OSSL_provider_init().
@@ -311,6 +354,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, every_allocation_fails_once, 0, OPERATIONS);
+    tcase_add_test(tcase, every_allocation_of_a_cipher_fails_once);
     if (!LEAKS_ARE_CHECKED)
         tcase_add_test(tcase, loading_without_memory);
     tcase_add_loop_test(tcase, freed_memory_holds_no_key, 0, OPERATIONS);

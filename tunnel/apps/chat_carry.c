@@ -353,7 +353,9 @@ unsigned chat_carry_send(struct chat_carry *c, uint32_t to, const char *path, ch
     gift->references = 1;
     gift->outbox = outbox_new(&path, 1, c->sha256, why, size);
     if (gift->outbox != NULL) {
-        (void)snprintf(why, size, text("nobody is there who could get it"));
+        (void)snprintf(why, size, "%s",
+                       c->chat->count > 1 ? text("out of memory")
+                                          : text("nobody is there who could get it"));
         for (size_t i = 0; i < c->chat->count; i++) {
             const struct chat_person *person = &c->chat->persons[i];
             if (person->id != c->chat->me && (to == CHAT_NOBODY || to == person->id))

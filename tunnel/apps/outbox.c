@@ -41,6 +41,7 @@ struct outbox_walk {
     uint32_t index;
     size_t depth; /* of frames in use */
     size_t path_size;
+    bool starved; /* something was left out for want of memory */
     char path[SAFE_PATH_MAX + 1 + NAME_MAX + 1];
     struct frame frame[SAFE_PATH_DEPTH];
 };
@@ -208,8 +209,9 @@ static enum outbox_step leave_out(char *why, size_t size, const char *text)
     return OUTBOX_LEFT_OUT;
 }
 
-static enum outbox_step leave_unread(char *why, size_t size)
+static enum outbox_step leave_unread(struct outbox_walk *walk, char *why, size_t size)
 {
+    walk->starved |= errno == ENOMEM;
     (void)snprintf(why, size, text("cannot be read: %s"), transfer_error_text(errno));
     return OUTBOX_LEFT_OUT;
 }
@@ -267,16 +269,16 @@ static enum outbox_step visit(struct outbox_walk *walk, int at, const char *name
     if (wrong != NULL)
         return leave_out(why, size, wrong);
     if (fstatat(at, name, &facts, AT_SYMLINK_NOFOLLOW) != 0)
-        return leave_unread(why, size);
+        return leave_unread(walk, why, size);
     if (S_ISREG(facts.st_mode)) {
         if (faccessat(at, name, R_OK, AT_EACCESS) != 0)
-            return leave_unread(why, size);
+            return leave_unread(walk, why, size);
         return announce(walk, entry, TRANSFER_FILE, &facts);
     }
     if (!S_ISDIR(facts.st_mode))
         return leave_out(why, size, kind_text(facts.st_mode));
     if (enter(walk, at, name) != 0)
-        return leave_unread(why, size);
+        return leave_unread(walk, why, size);
     return announce(walk, entry, TRANSFER_FOLDER, &walk->frame[walk->depth - 1].facts);
 }
 
@@ -320,7 +322,7 @@ static enum outbox_step next_inside(struct outbox_walk *walk, struct transfer_en
     frame->broken = true;
     entry->path = walk->path;
     entry->path_size = frame->path_size;
-    return leave_unread(why, size);
+    return leave_unread(walk, why, size);
 }
 
 enum outbox_step outbox_next(struct outbox_walk *walk, struct transfer_entry *entry, char *why,
@@ -359,6 +361,8 @@ enum outbox_step outbox_survey(struct outbox_walk *walk, struct outbox_totals *t
             return step;
         if (step == OUTBOX_OK)
             count(totals, &entry);
+        else if (walk->starved) /* what is offered would be less than is there */
+            return OUTBOX_FAILED;
         else
             totals->left_out++;
     }

@@ -57,7 +57,8 @@ struct outbox_totals {
 };
 
 /* Counts what this walk would give. OUTBOX_MORE: a few hundred entries were counted, totals says
- * how far; OUTBOX_END: all were. The walk is used up then. totals begins as zeros. */
+ * how far; OUTBOX_END: all were; OUTBOX_FAILED: out of memory. The walk is used up then. totals
+ * begins as zeros. */
 enum outbox_step outbox_survey(struct outbox_walk *walk, struct outbox_totals *totals);
 
 /* NULL is fine. */

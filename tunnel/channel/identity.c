@@ -235,14 +235,15 @@ static EVP_PKEY *rsa_of(const struct usi_crypto *crypto, const struct public_key
     return made;
 }
 
-/* Is sig[0..size-1] the key's signature of bytes? Its size is looked at here: libcrypto takes an
- * RSA signature without its leading zeros, RFC 8017 does not.
+/* Is sig the key's signature of bytes? 0, USI_ERR_SIGNATURE, or USI_ERR_INTERNAL: it was not tried.
+ * Its size is looked at here: libcrypto takes an RSA signature without its leading zeros, RFC 8017
+ * does not.
  *
  * libcrypto refuses an Ed25519 key that is no point and an s that is not reduced (RFC 8032, section
  * 5.1.7), by the equation without the cofactor. It does not refuse keys of small order, for which
  * anybody can sign: who shows one gives his own key away, and no other. */
-static bool verify(const struct usi_crypto *crypto, const struct public_key *key,
-                   const struct usi_read *bytes, const struct usi_read *sig)
+static int verify(const struct usi_crypto *crypto, const struct public_key *key,
+                  const struct usi_read *bytes, const struct usi_read *sig)
 {
     bool rsa = key->kind == USI_IDENTITY_RSA;
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -250,16 +251,17 @@ static bool verify(const struct usi_crypto *crypto, const struct public_key *key
     EVP_PKEY *public = rsa ? rsa_of(crypto, key)
                            : EVP_PKEY_new_raw_public_key_ex(crypto->libctx, "ED25519",
                                                             crypto->propq, key->octets, key->size);
-    bool good = ctx != NULL && public != NULL && sig->left == signature_size(key) &&
-                EVP_DigestVerifyInit_ex(ctx, &of_key, digest_of(key), crypto->libctx, crypto->propq,
-                                        public, NULL) == 1 &&
-                (!rsa || (use_pss(of_key) && EVP_PKEY_CTX_set_rsa_mgf1_md_name(
-                                                 of_key, digest_name, crypto->propq) > 0)) &&
+    bool ready = ctx != NULL && public != NULL &&
+                 EVP_DigestVerifyInit_ex(ctx, &of_key, digest_of(key), crypto->libctx,
+                                         crypto->propq, public, NULL) == 1 &&
+                 (!rsa || (use_pss(of_key) && EVP_PKEY_CTX_set_rsa_mgf1_md_name(
+                                                  of_key, digest_name, crypto->propq) > 0));
+    bool good = ready && sig->left == signature_size(key) &&
                 EVP_DigestVerify(ctx, sig->at, sig->left, bytes->at, bytes->left) == 1;
 
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(public);
-    return good;
+    return good ? 0 : ready ? USI_ERR_SIGNATURE : USI_ERR_INTERNAL;
 }
 
 int usi_identity_check(const struct usi_crypto *crypto, const struct usi_signed *what,
@@ -271,7 +273,6 @@ int usi_identity_check(const struct usi_crypto *crypto, const struct usi_signed 
     size_t length = (size_t)usi_read_number(&r, 2);
     const uint8_t *found = usi_read_bytes(&r, length);
     struct public_key key;
-    bool good;
 
     if (r.failed || (mark != MARK_FRESH && mark != MARK_KEPT))
         return USI_ERR_SIGNATURE;
@@ -284,10 +285,10 @@ int usi_identity_check(const struct usi_crypto *crypto, const struct usi_signed 
         return USI_ERR_INTERNAL;
     struct usi_read message = usi_read_from(bytes, signed_octets(what, mark, peer->key, bytes));
     (void)ERR_set_mark(); /* what a stranger got wrong is no business of the thread's error queue */
-    good = verify(crypto, &key, &message, &r);
+    result = verify(crypto, &key, &message, &r);
     (void)ERR_pop_to_mark();
-    if (!good)
-        return USI_ERR_SIGNATURE;
+    if (result != 0)
+        return result;
     peer->kept = mark == MARK_KEPT;
     peer->kind = key.kind;
     peer->bits = key.bits;

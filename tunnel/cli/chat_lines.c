@@ -85,8 +85,12 @@ static bool show_line(struct chat_lines *l, enum chat_face_kind kind, const char
     if (l->error != 0)
         return true;
     l->line[length++] = '\n';
-    if (l->waiting > OUTPUT_MOST || !wait_with(l, l->line, length))
+    if (l->waiting > OUTPUT_MOST) {
         l->lost++;
+    } else if (!wait_with(l, l->line, length)) {
+        if (l->lost++ == 0) /* how many are lost can be told only with the next that is not */
+            say_error("out of memory");
+    }
     l->shown = true;
     do_work(l);
     return l->waiting <= OUTPUT_ENOUGH;

@@ -10,6 +10,7 @@
 #include "net/stretch.h"
 #include "text/text.h"
 
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -37,7 +38,7 @@ static int add_key(const struct credentials *c, struct usi_keyring *ring, struct
     const char *name = c->options->name;
 
     if (key == NULL)
-        return STATUS_USAGE;
+        return status_refused();
     int result = usi_keyring_add(ring, name, strlen(name), key->octets, key->size);
     if (key_fingerprint(c->libctx, key, fingerprint) == 0)
         say_more(c->level, "key fingerprint: sha256:%s", fingerprint);
@@ -54,8 +55,10 @@ static int read_key_files(const struct credentials *c, struct usi_keyring *ring,
     const struct options *o = c->options;
     int status = 0;
 
-    for (size_t i = 0; status == 0 && i < o->key_file_count; i++)
+    for (size_t i = 0; status == 0 && i < o->key_file_count; i++) {
+        errno = 0;
         status = add_key(c, ring, key_read_file(o->key_file[i], why, size), why, size);
+    }
     return status;
 }
 
@@ -67,6 +70,7 @@ static int read_keys(struct credentials *c)
 
     if (o->key_text != NULL) {
         size_t size = strlen(o->key_text);
+        errno = 0;
         struct key *key = key_parse(o->key_text, size, why, sizeof why);
         memset(o->key_text, 'x', size); /* so that ps shows it no longer */
         status = add_key(c, c->net->ring, key, why, sizeof why);
@@ -82,7 +86,9 @@ static int read_password(struct credentials *c)
 {
     const struct options *o = c->options;
     char why[512];
+    int status;
 
+    errno = 0;
     if (o->password_file != NULL)
         c->password = password_read_file(o->password_file, why, sizeof why);
     else if (o->has_password_fd)
@@ -91,8 +97,9 @@ static int read_password(struct credentials *c)
         return 0;
     if (c->password != NULL)
         return 0;
+    status = status_refused();
     say_error("%s", why);
-    return STATUS_USAGE;
+    return status;
 }
 
 int credentials_read(struct credentials *c, struct options *options, enum say_level level,
@@ -170,6 +177,7 @@ static int make_identity(struct credentials *c)
                                            .ask = ask_passphrase,
                                            .ask_data = c};
 
+    errno = 0;
     if (rsa || strcmp(which, "ed25519") == 0) {
         int result = usi_identity_new(&c->identity, c->net->crypto,
                                       rsa ? USI_IDENTITY_RSA : USI_IDENTITY_ED25519);
@@ -178,9 +186,10 @@ static int make_identity(struct credentials *c)
             return result == USI_ERR_ALGORITHM ? STATUS_USAGE : STATUS_INTERNAL;
         }
     } else if (identity_load(&c->identity, c->net->crypto, &source, why, sizeof why) != 0) {
+        int status = status_refused();
         if (!c->interrupted)
             say_error(c->unanswered[0] != '\0' ? "%s: %s" : "%s", why, c->unanswered);
-        return STATUS_USAGE;
+        return status;
     }
     usi_keyring_set_identity(c->net->ring, c->identity, c->options->accept_rsa);
     usi_identity_fingerprint(c->identity, fingerprint);
@@ -212,9 +221,11 @@ static int name_peers(const struct options *o, struct peers_list **named, char *
         (void)snprintf(why, size, text("out of memory"));
         status = STATUS_INTERNAL;
     }
-    for (size_t i = 0; status == 0 && i < o->trust_count; i++)
+    for (size_t i = 0; status == 0 && i < o->trust_count; i++) {
+        errno = 0;
         if (peers_list_read(list, o->trust[i], why, size) < 0)
-            status = STATUS_USAGE;
+            status = status_refused();
+    }
     if (status == 0)
         *named = list;
     else

@@ -5,6 +5,7 @@
 #include "text/text.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -181,9 +182,12 @@ static int from_store(struct usi_identity **out, const struct usi_crypto *crypto
 
     take_all(&found, store, p);
     if (judge(&found, p, why, size)) {
+        errno = 0;
         int error = usi_identity_from_key(out, crypto, found.key);
         if (error == 0)
             result = 0;
+        else if (errno == ENOMEM)
+            (void)snprintf(why, size, "%s", text("out of memory"));
         else
             explain(error, found.key, why, size);
     }
@@ -206,6 +210,7 @@ static int from_file(struct usi_identity **out, const struct usi_crypto *crypto,
 
     if (octets == NULL) {
         (void)snprintf(why, size, text("cannot be read: out of secure memory"));
+        errno = ENOMEM;
         return -1;
     }
     if (file_read(path, octets, FILE_MAX, &facts, why, size) < 0)
@@ -335,8 +340,10 @@ int identity_load(struct usi_identity **out, const struct usi_crypto *crypto,
 
     *out = NULL;
     (void)snprintf(reason, sizeof reason, "%s", text("out of memory"));
-    if (p.text == NULL || ui == NULL)
+    if (p.text == NULL || ui == NULL) {
+        errno = ENOMEM;
         goto done;
+    }
     if (path == NULL)
         result = from_uri(out, crypto, &p, ui, reason, sizeof reason);
     else if (strncmp(path, "//", 2) == 0 && path != source->uri)
@@ -389,9 +396,11 @@ enum key_write_result identity_generate(OSSL_LIB_CTX *libctx, enum usi_identity_
     char *pem = NULL;
     long length = 0;
 
-    if (key == NULL || bio == NULL || fingerprint_of(libctx, key, fingerprint) != 0 ||
-        PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) != 1 ||
-        (length = BIO_get_mem_data(bio, &pem)) <= 0)
+    if (errno == ENOMEM && (key == NULL || bio == NULL))
+        (void)snprintf(why, size, "%s", text("out of memory"));
+    else if (key == NULL || bio == NULL || fingerprint_of(libctx, key, fingerprint) != 0 ||
+             PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) != 1 ||
+             (length = BIO_get_mem_data(bio, &pem)) <= 0)
         (void)snprintf(why, size, text("libcrypto made no %s key: does --propquery allow any?"),
                        rsa ? "RSA" : "Ed25519");
     else

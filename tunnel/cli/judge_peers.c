@@ -383,12 +383,12 @@ static bool has_room(const struct judge_peers *j, const uint8_t key[USI_FINGERPR
 
 static void queue(struct judge_peers *j, struct link *link, const struct usi_peer *peer)
 {
-    struct waiting *w = NULL, **last = &j->first;
+    bool room = has_room(j, peer->key);
+    struct waiting *w = room ? calloc(1, sizeof *w) : NULL, **last = &j->first;
 
-    if (has_room(j, peer->key))
-        w = calloc(1, sizeof *w);
     if (w == NULL) {
-        refuse(link, text("too many peers wait for an answer already"));
+        refuse(link,
+               room ? text("out of memory") : text("too many peers wait for an answer already"));
         return;
     }
     w->link = link;

@@ -8,6 +8,7 @@
 #include "cli/status.h"
 #include "text/text.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,12 +29,14 @@ static void warn_if_exposed(const struct options *options)
 /* Ends the making of a key: says what went wrong, or warns. */
 static int told(const struct options *options, enum key_write_result result, const char *why)
 {
+    bool no_memory = result != KEY_WRITTEN && errno == ENOMEM;
+
     if (result == KEY_WRITTEN) {
         warn_if_exposed(options);
         return STATUS_OK;
     }
     say_error("%s", why);
-    return result == KEY_NOT_MADE ? STATUS_USAGE : STATUS_LOCAL;
+    return no_memory ? STATUS_INTERNAL : result == KEY_NOT_MADE ? STATUS_USAGE : STATUS_LOCAL;
 }
 
 static int make_key(const struct options *options, OSSL_LIB_CTX *context)
@@ -47,6 +50,7 @@ static int make_key(const struct options *options, OSSL_LIB_CTX *context)
         say_error(options->propquery != NULL ? TEXT("%s; does --propquery allow any?") : "%s", why);
         return options->propquery != NULL ? STATUS_USAGE : STATUS_INTERNAL;
     }
+    errno = 0;
     result = key_write_file(key, options->output, why, sizeof why);
     key_free(key);
     return told(options, result, why);
@@ -56,6 +60,8 @@ static int make_identity(const struct options *options, OSSL_LIB_CTX *context)
 {
     bool rsa = options->identity != NULL && strcmp(options->identity, "rsa") == 0;
     char why[512], fingerprint[KEY_FINGERPRINT_TEXT + 1];
+
+    errno = 0;
     enum key_write_result result =
         identity_generate(context, rsa ? USI_IDENTITY_RSA : USI_IDENTITY_ED25519, options->output,
                           fingerprint, why, sizeof why);
@@ -88,8 +94,9 @@ static int run(const struct options *options)
         library = library_new(options->provider, options->provider_count, options->provider_path,
                               why, sizeof why);
         if (library == NULL) {
+            status = status_refused();
             say_error("%s", why);
-            return STATUS_USAGE;
+            return status;
         }
     }
     if (options->propquery != NULL &&

@@ -59,6 +59,7 @@ struct keylog *keylog_open(const char *path, char *why, size_t size)
     }
     snprintf(why, size, "%s", wrong != NULL ? wrong : text("out of memory"));
     (void)close(fd);
+    errno = wrong != NULL ? EINVAL : ENOMEM;
     return NULL;
 }
 

@@ -146,6 +146,7 @@ struct key *key_parse(const char *digits, size_t length, char *why, size_t size)
 
     if (key == NULL) {
         snprintf(why, size, text("out of secure memory"));
+        errno = ENOMEM;
         return NULL;
     }
     trim(&digits, &length);
@@ -219,10 +220,11 @@ struct key *key_read_file(const char *path, char *why, size_t size)
     struct key *key = NULL;
     char reason[480];
 
-    if (octets == NULL)
+    if (octets == NULL) {
         snprintf(reason, sizeof reason, text("cannot be read: out of secure memory"));
-    else if (file_read_text(standard_input ? NULL : path, octets, FILE_MAX, &facts, reason,
-                            sizeof reason) == 0) {
+        errno = ENOMEM;
+    } else if (file_read_text(standard_input ? NULL : path, octets, FILE_MAX, &facts, reason,
+                              sizeof reason) == 0) {
         if (facts.exposed)
             snprintf(
                 reason, sizeof reason,
@@ -251,6 +253,7 @@ struct key *key_generate(OSSL_LIB_CTX *libctx, unsigned bits, char *why, size_t 
     key = OPENSSL_secure_zalloc(sizeof *key);
     if (key == NULL) {
         snprintf(why, size, text("out of secure memory"));
+        errno = ENOMEM;
         return NULL;
     }
     key->size = bits / 8;
@@ -316,6 +319,7 @@ enum key_write_result key_write_file(const struct key *key, const char *path, ch
 
     if (octets == NULL) {
         snprintf(why, size, text("out of secure memory"));
+        errno = ENOMEM;
         return KEY_NOT_WRITTEN;
     }
     length = (size_t)snprintf(octets, TEXT_MAX, "# usi-tunnel key of %zu bits: keep it secret\n",

@@ -2,6 +2,7 @@
 
 #include "text/text.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -123,12 +124,17 @@ static int load(struct library *library, const struct folders *folders, const ch
         if (strcmp(OSSL_PROVIDER_get0_name(library->loaded[i].provider), name) == 0)
             return 0;
     ERR_clear_error();
+    errno = 0;
     folder = folder_of(folders, name);
     /* Providers that are built into libcrypto need no folder; without one, libcrypto would look
      * into OPENSSL_MODULES again. */
     if (OSSL_PROVIDER_set_default_search_path(library->context, folder) != 1 ||
         (provider = OSSL_PROVIDER_load(library->context, name)) == NULL) {
+        bool no_memory = errno == ENOMEM;
         explain(folders, folder, name, why, size);
+        if (no_memory)
+            snprintf(why, size, text("out of memory"));
+        errno = no_memory ? ENOMEM : 0;
         return -1;
     }
     library->loaded[library->count++].provider = provider;
@@ -140,24 +146,31 @@ struct library *library_new(const char *const *names, size_t count, const char *
 {
     struct library *library = OPENSSL_zalloc(sizeof *library);
     struct folders *folders = OPENSSL_malloc(sizeof *folders);
+    int error = 0;
 
     if (library == NULL || folders == NULL || (library->context = OSSL_LIB_CTX_new()) == NULL ||
         (library->loaded = OPENSSL_zalloc((count + 2) * sizeof *library->loaded)) == NULL) {
         snprintf(why, size, text("out of memory"));
+        error = ENOMEM;
         goto fail;
     }
     find_folders(folders, path);
     if (load(library, folders, "default", why, size) < 0 ||
-        load(library, folders, "usi", why, size) < 0)
+        load(library, folders, "usi", why, size) < 0) {
+        error = errno;
         goto fail;
+    }
     for (size_t i = 0; i < count; i++)
-        if (load(library, folders, names[i], why, size) < 0)
+        if (load(library, folders, names[i], why, size) < 0) {
+            error = errno;
             goto fail;
+        }
     OPENSSL_free(folders);
     return library;
 fail:
     OPENSSL_free(folders);
     library_free(library);
+    errno = error;
     return NULL;
 }
 

@@ -12,7 +12,7 @@ struct library;
  * is looked for in `path` (--provider-path; may be NULL), then OPENSSL_MODULES, then beside the
  * running program (build tree: the same folder; install tree: where USI_MODULESDIR lies relative to
  * it), then libcrypto's own folder. Returns NULL with one line in why[size]: which provider, where
- * it was looked for, what libcrypto said. */
+ * it was looked for, what libcrypto said; errno is ENOMEM if memory ran out. */
 struct library *library_new(const char *const *names, size_t count, const char *path, char *why,
                             size_t size);
 

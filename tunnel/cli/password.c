@@ -49,6 +49,7 @@ static struct password *make(const char *line, size_t length, char *why, size_t 
     if (password == NULL) {
         (void)snprintf(why, size, "%s",
                        wrong != NULL ? wrong : text("the password has no secure memory left"));
+        errno = wrong != NULL ? EINVAL : ENOMEM;
         return NULL;
     }
     memcpy(password->text, line, length);
@@ -85,6 +86,7 @@ static struct password *read_line(int fd, char *why, size_t size)
 
     if (line == NULL) {
         (void)snprintf(why, size, text("the password has no secure memory left"));
+        errno = ENOMEM;
         return NULL;
     }
     while (length < LINE_ROOM && (n = read_octet(fd, line + length)) == 1 && line[length] != '\n')

@@ -4,6 +4,7 @@
 #include "text/hex.h"
 #include "text/text.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,7 @@ static int take_lines(struct peers_list *list, const char *at, size_t length, ch
                 line);
         else
             (void)snprintf(why, size, text("out of memory"));
+        errno = result == -1 ? EINVAL : ENOMEM;
         return -1;
     }
     return 0;
@@ -136,6 +138,7 @@ int peers_list_read(struct peers_list *list, const char *path, char *why, size_t
 
     if (octets == NULL) {
         (void)snprintf(why, size, text("out of memory"));
+        errno = ENOMEM;
         return -1;
     }
     if (file_read_text(path, octets, LIST_TEXT, &facts, reason, sizeof reason) < 0)

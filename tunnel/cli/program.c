@@ -29,15 +29,19 @@ static int load_libraries(struct program *p)
 
     p->library = library_new(o->provider, o->provider_count, o->provider_path, why, sizeof why);
     if (p->library == NULL) {
+        int status = status_refused();
         say_error("%s", why);
-        return STATUS_USAGE;
+        return status;
     }
     if (o->propquery != NULL &&
         EVP_set_default_properties(library_context(p->library), o->propquery) != 1) {
         say_error("--propquery \"%.80s\" is not a property query of OpenSSL", o->propquery);
         return STATUS_USAGE;
     }
+    errno = 0;
     int result = usi_crypto_new(&p->crypto, library_context(p->library), o->propquery, &what);
+    if (result == USI_ERR_ALGORITHM && errno == ENOMEM)
+        result = USI_ERR_INTERNAL;
     if (result == 0)
         p->ring = usi_keyring_new(p->crypto);
     if (result == USI_ERR_ALGORITHM) {

@@ -40,8 +40,9 @@ static int open_keylog(struct seeing *s, enum say_level level)
         return 0;
     s->keylog = keylog_open(path, why, sizeof why);
     if (s->keylog == NULL) {
+        int status = status_refused();
         say_error("USI_KEYLOG: %s: %s", path, why);
-        return STATUS_USAGE;
+        return status;
     }
     say(level, "warning: USI_KEYLOG: keys are written to %s: who reads it can read the channels",
         path);

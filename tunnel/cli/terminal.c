@@ -156,6 +156,8 @@ static void tell(struct terminal *t, enum terminal_result result)
     line = OPENSSL_secure_malloc(TERMINAL_LINE + 1);
     if (line != NULL)
         memcpy(line, t->line, t->length + 1);
+    else
+        say_error("out of memory");
     wipe(t);
     tell_watch(t, false);
     done(t->owner, line != NULL ? TERMINAL_ANSWER : TERMINAL_GONE, line);

@@ -199,12 +199,12 @@ static bool is_late(const struct link *l)
            link_now(l) + l->net->handshake_ms / LATE_PART > l->handshake_by;
 }
 
-static void stretched(void *owner, const uint8_t *octets)
+static void stretched(void *owner, const uint8_t *octets, int error)
 {
     struct link *l = owner;
 
     if (octets == NULL) {
-        link_close_because(l, LINK_WORDLESS, 0);
+        link_close_because(l, error != 0 ? LINK_BROKEN : LINK_WORDLESS, error);
         return;
     }
     if (is_late(l)) {

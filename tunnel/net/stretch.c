@@ -136,6 +136,17 @@ void stretch_give_up(struct stretch *s)
     go_on(s);
 }
 
+static void take_out(struct stretch *s, struct stretch_wait *wait)
+{
+    struct stretch_wait **at = &s->first;
+
+    while (*at != NULL && *at != wait)
+        at = &(*at)->next;
+    if (*at != NULL)
+        *at = wait->next;
+    wait->next = NULL;
+}
+
 /* ---- the thread pool ---- */
 
 static void in_thread(uv_work_t *work)
@@ -147,6 +158,16 @@ static void in_thread(uv_work_t *work)
     usi_crypto_thread_stop(job->crypto);
 }
 
+/* Whoever is first in the line does not get it. The password stays: the next one may. */
+static void refuse_first(struct stretch *s, int error)
+{
+    struct stretch_wait *wait = s->first;
+
+    take_out(s, wait);
+    wait->state = STRETCH_NOT;
+    wait->done(wait->owner, NULL, error);
+}
+
 static void after_thread(uv_work_t *work, int status)
 {
     struct job *job = work->data;
@@ -154,21 +175,20 @@ static void after_thread(uv_work_t *work, int status)
 
     if (s != NULL) {
         s->job = NULL;
-        if (status != 0 || job->result != 0) {
-            job_free(job);
-            stretch_give_up(s);
-            return;
+        if (status == 0 && job->result == 0) {
+            memcpy(s->salt, job->salt, sizeof s->salt);
+            memcpy(s->stretched, job->stretched, USI_STRETCHED);
+            s->known = true;
+        } else if (s->first != NULL && memcmp(s->first->salt, job->salt, USI_SALT) == 0) {
+            refuse_first(s, USI_ERR_INTERNAL);
         }
-        memcpy(s->salt, job->salt, sizeof s->salt);
-        memcpy(s->stretched, job->stretched, USI_STRETCHED);
-        s->known = true;
     }
     job_free(job);
     if (s != NULL)
         go_on(s);
 }
 
-static void start_job(struct stretch *s, const uint8_t salt[USI_SALT])
+static int start_job(struct stretch *s, const uint8_t salt[USI_SALT])
 {
     struct job *job = calloc(1, sizeof *job);
 
@@ -180,8 +200,7 @@ static void start_job(struct stretch *s, const uint8_t salt[USI_SALT])
     if (job == NULL || job->password == NULL || job->stretched == NULL) {
         if (job != NULL)
             job_free(job);
-        stretch_give_up(s);
-        return;
+        return USI_ERR_INTERNAL;
     }
     memcpy(job->password, s->password, s->size);
     memcpy(job->salt, salt, USI_SALT);
@@ -192,22 +211,12 @@ static void start_job(struct stretch *s, const uint8_t salt[USI_SALT])
     if (uv_queue_work(&s->loop->uv, &job->work, in_thread, after_thread) != 0) {
         s->job = NULL;
         job_free(job);
-        stretch_give_up(s);
+        return USI_ERR_INTERNAL;
     }
+    return 0;
 }
 
 /* ---- who waits ---- */
-
-static void take_out(struct stretch *s, struct stretch_wait *wait)
-{
-    struct stretch_wait **at = &s->first;
-
-    while (*at != NULL && *at != wait)
-        at = &(*at)->next;
-    if (*at != NULL)
-        *at = wait->next;
-    wait->next = NULL;
-}
 
 /* Proofs that may be open at once: as many as could fail. */
 static unsigned shown_max(const struct stretch *s)
@@ -223,20 +232,22 @@ static void go_on(struct stretch *s)
         if (s->password == NULL) {
             take_out(s, wait);
             wait->state = STRETCH_NOT;
-            wait->done(wait->owner, NULL);
+            wait->done(wait->owner, NULL, 0);
             continue;
         }
         if (s->job != NULL || s->shown >= shown_max(s))
             return;
         if (!s->known || memcmp(s->salt, wait->salt, USI_SALT) != 0) {
-            start_job(s, wait->salt);
+            int result = start_job(s, wait->salt);
+            if (result != 0)
+                refuse_first(s, result);
             continue;
         }
         take_out(s, wait);
         wait->state = STRETCH_SHOWN;
         wait->generation = s->generation;
         s->shown++;
-        wait->done(wait->owner, s->stretched);
+        wait->done(wait->owner, s->stretched, 0);
     }
 }
 

@@ -20,8 +20,9 @@ struct stretch_wait {
     enum { STRETCH_NOT, STRETCH_WAITING, STRETCH_SHOWN } state;
     unsigned generation; /* of the password that was shown */
     uint8_t salt[USI_SALT];
-    /* NULL: there is no password any more. May be called from within stretch_start. */
-    void (*done)(void *owner, const uint8_t *stretched);
+    /* NULL: there is no password any more or, with an error (USI_ERR_*), it could not be stretched
+     * this time. May be called from within stretch_start. */
+    void (*done)(void *owner, const uint8_t *stretched, int error);
     void *owner;
 };
 
