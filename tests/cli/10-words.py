@@ -150,8 +150,6 @@ class NotYet(Scenario):
             ["connect", "127.0.0.1:1", "-L", "0:127.0.0.1:80"] + keyed,
             ["connect", "127.0.0.1:1", "-L", "127.0.0.1:0:127.0.0.1:80"] + keyed,
             ["connect", "127.0.0.1:1", "-L", "0/udp"] + keyed,
-            ["listen", "127.0.0.1:0", "--user", "nobody"] + keyed,
-            ["keygen", "--no-sandbox"],
         ):
             with self.round(words=words):
                 got = self.run_program(*words, status=USAGE)

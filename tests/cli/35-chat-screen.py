@@ -23,7 +23,8 @@ class ChatScreen(PaneScenario, TalkScenario):
         self.host_pane = self.shared.pane
 
     def run_in(self, pane, *words):
-        pane.enter("stty -g > " + self.path("before") + "; clear; " + shlex.join([*WRAP, PROGRAM, *words]))
+        # Files go below the folder in which it is started: see usi-tunnel(1), Sandbox.
+        pane.enter(f"cd {self.folder}; stty -g > " + self.path("before") + "; clear; " + shlex.join([*WRAP, PROGRAM, *words]))
 
     def start_host(self, pane, *credentials):
         """The host in a pane; what join() wants of it."""

@@ -311,17 +311,26 @@ START_TEST(send_and_receive)
 }
 END_TEST
 
+START_TEST(rights)
+{
+    take(OPTIONS_LISTEN, "--key-file k");
+    ck_assert(!options.no_sandbox);
+    take(OPTIONS_CONNECT, "host --key-file k --no-sandbox");
+    ck_assert(options.no_sandbox);
+    refuse(OPTIONS_LISTEN, "--key-file k --no-sandbox=1", "takes no value");
+    refuse(OPTIONS_KEYGEN, "--no-sandbox", "an option of listen and connect");
+}
+END_TEST
+
 START_TEST(what_is_to_come_is_not_yet)
 {
     static const char *const lines[] = {
-        "-R 1",          "--remote 1",          "--user u",
-        "--no-sandbox",  "-L 1:h:2 host",       "-L a:1:h:2 host",
-        "-L 1/udp host", "-L unix:/a:h:1 host", "-vR 5000:host:22",
+        "--user u",        "-R 1",          "--remote 1",          "-L 1:h:2 host",
+        "-L a:1:h:2 host", "-L 1/udp host", "-L unix:/a:h:1 host", "-vR 5000:host:22",
     };
 
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         refuse(OPTIONS_CONNECT, lines[i], "not yet");
-    refuse(OPTIONS_LISTEN, "--no-sandbox", "not yet");
 }
 END_TEST
 
@@ -919,6 +928,7 @@ int main(void)
     tcase_add_test(tests, values_where_they_belong);
     tcase_add_test(tests, dev_has_a_value_or_none);
     tcase_add_test(tests, send_and_receive);
+    tcase_add_test(tests, rights);
     tcase_add_test(tests, what_is_to_come_is_not_yet);
     tcase_add_test(tests, identity);
     tcase_add_test(tests, identity_refused);

@@ -265,7 +265,11 @@ static void obey(struct talk *t, const struct chat_command *command)
         send_files(t, command);
         break;
     case CHAT_COMMAND_ACCEPT:
-        if (!chat_accept(t->chat, command->number, command->path, why, sizeof why))
+        if (t->program->files_confined && command->path != NULL &&
+            !sandbox_lets_write(command->path))
+            tell_user(t, text("the sandbox lets files be written only below the folder where the "
+                              "chat was started: --no-sandbox goes without"));
+        else if (!chat_accept(t->chat, command->number, command->path, why, sizeof why))
             tell_user(t, why);
         break;
     case CHAT_COMMAND_REFUSE:
@@ -445,6 +449,8 @@ static int host(struct talk *t, const struct chat_options *options)
         return STATUS_NO_CONNECTION;
     }
     t->chat = chat;
+    if (!program_confine(p))
+        return p->status;
     if (!open_face(t, t->name)) {
         say_error("%s", t->text);
         return STATUS_LOCAL;
@@ -462,6 +468,8 @@ static int join(struct talk *t, const struct dialer_options *dial,
 {
     struct program *p = t->program;
 
+    if (!program_confine(p))
+        return p->status;
     t->chat = chat_member_new(&p->net, &p->options.address, dial, options);
     if (t->chat != NULL)
         return 0;

@@ -41,6 +41,8 @@ static void run_pipe(struct program *p)
         .relay = {.recv_only = o->recv_only, .send_only = o->send_only}, .check = o->check};
     struct pipe_connector *app;
 
+    if (!program_confine(p))
+        return;
     p->net.reporter = (struct reporter){.report = report_and_ready, .sink = p};
     p->credentials.accepted = ready;
     p->credentials.owner = p;
@@ -82,7 +84,7 @@ static void run_forward(struct program *p)
         p->status = STATUS_NO_CONNECTION;
         return;
     }
-    if (program_crew(p, &work, app) == 0) {
+    if (program_confine(p) && program_crew(p, &work, app) == 0) {
         program_ready(p, true);
         program_run(p);
     }

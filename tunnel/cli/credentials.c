@@ -476,6 +476,19 @@ done:
     return result;
 }
 
+struct sandbox_facts credentials_needs(const struct credentials *c)
+{
+    const struct options *o = c->options;
+    const char *kept =
+        o->has_identity && strcmp(o->identity, "rsa") != 0 && strcmp(o->identity, "ed25519") != 0
+            ? o->identity
+            : NULL;
+
+    return (struct sandbox_facts){.known = c->named == NULL && !o->anyone ? c->known : NULL,
+                                  .remembers = !o->no_remember && c->terminal != NULL,
+                                  .token = kept != NULL && identity_in_token(kept)};
+}
+
 void credentials_stop_asking(struct credentials *c, const char *why)
 {
     if (c->judge != NULL)

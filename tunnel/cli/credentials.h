@@ -4,6 +4,7 @@
 #define USI_CLI_CREDENTIALS_H
 
 #include "cli/options.h"
+#include "cli/sandbox.h"
 #include "cli/say.h"
 #include "net/net.h"
 
@@ -53,6 +54,9 @@ int credentials_make(struct credentials *c);
 /* Reads the files of keys and of --trust once more; handshakes to come meet what is in them, and
  * what runs goes on. -1 with a line in why[size]: nothing has changed. */
 int credentials_reload(struct credentials *c, char *why, size_t size);
+
+/* What credentials still need, of what a sandbox takes away. */
+struct sandbox_facts credentials_needs(const struct credentials *c);
 
 /* From now on nobody is asked, because of `why`, which must live on. */
 void credentials_stop_asking(struct credentials *c, const char *why);

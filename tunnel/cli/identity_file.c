@@ -312,6 +312,11 @@ static int from_uri(struct usi_identity **out, const struct usi_crypto *crypto,
     return -1;
 }
 
+bool identity_in_token(const char *uri)
+{
+    return path_of(uri) == NULL;
+}
+
 void identity_name(const char *uri, char name[IDENTITY_NAME])
 {
     const char *end = uri + strlen(uri), *pin = strcasestr(uri, "pin-");

@@ -7,6 +7,7 @@
 #include "usi/channel.h"
 
 #include <openssl/types.h>
+#include <stdbool.h>
 
 /* Where a key is: a path, or the URI of a store of OpenSSL (file:, or of a provider that is loaded:
  * pkcs11:, handle:). ask gets a passphrase or a PIN, once for all that is read; below 0: there is
@@ -23,6 +24,9 @@ enum { IDENTITY_NAME = 200 };
 
 /* The URI as messages may show it: cut to the size, and where a PIN may stand in it. */
 void identity_name(const char *uri, char name[IDENTITY_NAME]);
+
+/* Is the key no file's, but a provider's to keep and to use? */
+bool identity_in_token(const char *uri);
 
 /* Makes an identity of the one private key that is there: Ed25519, or RSA of 2,048 to 4,096 bits.
  * Other things beside it (certificates, public keys) do not matter. A file is read whole, and

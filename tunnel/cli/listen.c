@@ -33,8 +33,10 @@ static void run_pipe(struct program *p)
     p->app = app;
     p->stop = stop_pipe;
     p->counts = count_pipe;
-    program_ready(p, false);
-    program_run(p);
+    if (program_confine(p)) {
+        program_ready(p, false);
+        program_run(p);
+    }
     pipe_listener_free(app);
 }
 
@@ -71,7 +73,7 @@ static void run_forward(struct program *p)
         p->status = STATUS_NO_CONNECTION;
         return;
     }
-    if (program_crew(p, &work, app) == 0) {
+    if (program_confine(p) && program_crew(p, &work, app) == 0) {
         program_ready(p, true);
         program_run(p);
     }

@@ -83,6 +83,7 @@ struct options {
     bool progress;
     bool background; /* -f */
     bool quiet, verbose;
+    bool no_sandbox;
     bool has_dev;
     const char *dev; /* with has_dev: "steps", also where --dev is alone, or "secrets" */
 

@@ -1,4 +1,5 @@
 #include "cli/options_table.h"
+#include "cli/sandbox.h"
 #include "text/text.h"
 
 #include <openssl/crypto.h>
@@ -268,4 +269,5 @@ void options_print_version(FILE *stream)
     fprintf(stream, "usi-tunnel %s\nlibcrypto %s (%s)\nlibuv %s\n", USI_VERSION,
             OpenSSL_version(OPENSSL_VERSION_STRING), OpenSSL_version(OPENSSL_VERSION),
             uv_version_string());
+    sandbox_print(stream);
 }

@@ -5,6 +5,19 @@
 #define BOTH       (OPTIONS_LISTEN | OPTIONS_CONNECT)
 #define GIB        ((uint64_t)1 << 30)
 
+/* What --help says of the sandbox of this build. */
+#if !defined USI_HAVE_SANDBOX
+#define SANDBOX_HELP TEXT("changes nothing: this build has no sandbox")
+#elif !defined USI_HAVE_SECCOMP
+#define SANDBOX_HELP                                                                               \
+    TEXT("keep all rights; else the files that are not needed are given up at the start (this "    \
+         "build does not filter system calls)")
+#else
+#define SANDBOX_HELP                                                                               \
+    TEXT("keep all rights; else the files and system calls that are not needed are given up at "   \
+         "the start")
+#endif
+
 /* The order is that of --help. */
 static const struct option table[] = {
     {.name = "forward",
@@ -387,6 +400,12 @@ static const struct option table[] = {
      .commands = OPTIONS_ALL,
      .offset = AT(verbose),
      .help = TEXT("print handshakes, rekeys and ends too")},
+    {.name = "no-sandbox",
+     .type = OPTION_FLAG,
+     .group = GROUP_GENERAL,
+     .commands = BOTH,
+     .offset = AT(no_sandbox),
+     .help = SANDBOX_HELP},
     {.name = "dev",
      .type = OPTION_CHOICE,
      .group = GROUP_GENERAL,
@@ -419,7 +438,6 @@ static const struct option table[] = {
      .group = GROUP_HIDDEN,
      .commands = OPTIONS_ALL},
     NOT_YET("user"),
-    NOT_YET("no-sandbox"),
     {.name = NULL},
 };
 

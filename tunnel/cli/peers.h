@@ -5,6 +5,7 @@
 
 #include "usi/channel.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -50,6 +51,10 @@ void peers_known_free(struct peers_known *known);
 
 /* Its name, for messages; or, where no folder for it is known, a text that says so. */
 const char *peers_known_file(const struct peers_known *known);
+
+/* The folder of that file. `make`: it is made, with those above it, if it can be. False: none is
+ * known. */
+bool peers_known_folder(const struct peers_known *known, bool make, char folder[PATH_MAX]);
 
 /* Looks key up: PEERS_SAME if it is remembered for that address, PEERS_CHANGED if only other keys
  * are, of which *line is the first one's. Under listen a key is new or the same. 0, or -1 with one

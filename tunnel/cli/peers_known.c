@@ -254,6 +254,19 @@ static int make_folders(const struct peers_known *known, char *why, size_t size)
     return 0;
 }
 
+bool peers_known_folder(const struct peers_known *known, bool make, char folder[PATH_MAX])
+{
+    char why[240];
+
+    if (known->path[0] == '\0')
+        return false;
+    if (make)
+        (void)make_folders(known, why, sizeof why); /* said when there is something to remember */
+    (void)snprintf(folder, PATH_MAX, "%s", known->path);
+    *strrchr(folder, '/') = '\0';
+    return true;
+}
+
 static int open_to_write(const struct peers_known *known, char *why, size_t size)
 {
     if (known->path[0] != '\0' && make_folders(known, why, size) < 0)

@@ -212,6 +212,18 @@ int program_begin(struct program *p, enum options_command command, int argc, cha
     return program_end(p);
 }
 
+/* ---- giving rights up ---- */
+
+bool program_confine(struct program *p)
+{
+    struct sandbox_facts facts = credentials_needs(&p->credentials);
+
+    if (sandbox_enter(&p->options, &facts, p->level, &p->files_confined) == 0)
+        return true;
+    p->status = STATUS_INTERNAL;
+    return false;
+}
+
 /* ---- running ---- */
 
 static void are_alive(void *program);

@@ -24,6 +24,7 @@ struct program {
     struct service *service; /* NULL: there is no service manager */
     struct activation activation;
     struct library *library;
+    bool files_confined;   /* by program_confine */
     struct usi_crypto *crypto;
     struct usi_keyring *ring;
     EVP_MD *sha256; /* NULL: nobody asked for it */
@@ -55,6 +56,11 @@ struct program {
 /* Parses, forks for -f, loads, makes the loop, and reads or asks for keys and passwords. -1: go on;
  * else the exit status (everything was said). After -1, program_end. */
 int program_begin(struct program *p, enum options_command command, int argc, char **argv);
+
+/* Gives up what is not needed any more: everything outside the sandbox. Once the sockets are bound,
+ * before anything else is opened or connected, and before there are other threads. False: it could
+ * not be, everything was said, and the status is set. */
+bool program_confine(struct program *p);
 
 /* Everything that others may wait for is there: a service manager is told, for -f the parent may
  * go, and SIGHUP has its meaning for listeners. `streams`: the program works on sockets only, and

@@ -125,6 +125,8 @@ void transfer_run(struct transfer *t, const struct exchange_options *options)
     bool listens = o->command == OPTIONS_LISTEN;
 
     p->net.reporter = (struct reporter){.report = report, .sink = t};
+    if (!listens && !program_confine(p))
+        return;
     t->exchange =
         listens ? exchange_listen(&p->net, &o->address, &listen, options, &sink, why, sizeof why)
                 : exchange_connect(&p->net, &o->address, &dial, options, &sink);
@@ -135,8 +137,10 @@ void transfer_run(struct transfer *t, const struct exchange_options *options)
     }
     p->app = t->exchange;
     p->stop = listens ? stop : NULL;
-    program_ready(p, false);
-    program_run(p);
+    if (!listens || program_confine(p)) {
+        program_ready(p, false);
+        program_run(p);
+    }
     exchange_free(t->exchange);
 }
 

@@ -90,7 +90,7 @@ _usi_tunnel_options() {
     fi
     words+=' --key-file --key --name --identity --identity= --fingerprint --trust --no-remember
         --password --password-file --password-fd --ipv4 --ipv6 --handshake-timeout --ask-timeout
-        --idle-timeout --drain --rekey-seconds --rekey-bytes --dev --dev='
+        --idle-timeout --drain --rekey-seconds --rekey-bytes --no-sandbox --dev --dev='
     case $side in
     listen) words+=' --accept-rsa --anyone' ;;
     connect) words+=' --ask-password --source --timeout --retry' ;;

@@ -118,4 +118,5 @@ complete -c usi-tunnel -n '__usi_tunnel_is any' -l propquery -x -d 'Choose algor
 complete -c usi-tunnel -n '__usi_tunnel_is any' -l config -r -F -d 'Read options from this file'
 complete -c usi-tunnel -n '__usi_tunnel_is any' -s q -l quiet -d 'Print errors only'
 complete -c usi-tunnel -n '__usi_tunnel_is any' -s v -l verbose -d 'Print handshakes, rekeys and ends too'
+complete -c usi-tunnel -n '__usi_tunnel_is either' -l no-sandbox -d 'Keep all rights'
 complete -c usi-tunnel -n '__usi_tunnel_is either' -l dev -a secrets -d 'Explain each step'
