@@ -315,18 +315,22 @@ START_TEST(rights)
 {
     take(OPTIONS_LISTEN, "--key-file k");
     ck_assert(!options.no_sandbox);
-    take(OPTIONS_CONNECT, "host --key-file k --no-sandbox");
+    ck_assert_ptr_null(options.user);
+    take(OPTIONS_CONNECT, "host --key-file k --no-sandbox --user nobody:nogroup");
     ck_assert(options.no_sandbox);
+    ck_assert_str_eq(options.user, "nobody:nogroup");
     refuse(OPTIONS_LISTEN, "--key-file k --no-sandbox=1", "takes no value");
+    refuse(OPTIONS_LISTEN, "--key-file k --user", "needs a value");
     refuse(OPTIONS_KEYGEN, "--no-sandbox", "an option of listen and connect");
+    refuse(OPTIONS_KEYGEN, "--user nobody", "an option of listen and connect");
 }
 END_TEST
 
 START_TEST(what_is_to_come_is_not_yet)
 {
     static const char *const lines[] = {
-        "--user u",        "-R 1",          "--remote 1",          "-L 1:h:2 host",
-        "-L a:1:h:2 host", "-L 1/udp host", "-L unix:/a:h:1 host", "-vR 5000:host:22",
+        "-R 1",          "--remote 1",          "-L 1:h:2 host",    "-L a:1:h:2 host",
+        "-L 1/udp host", "-L unix:/a:h:1 host", "-vR 5000:host:22",
     };
 
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)

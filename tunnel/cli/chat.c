@@ -422,6 +422,8 @@ static void choose_name(struct talk *t)
     struct passwd entry, *found = NULL;
     char *buffer = malloc(PASSWD);
 
+    if (nickname == NULL && t->program->options.user != NULL)
+        nickname = t->program->user.name;
     if (nickname == NULL && buffer != NULL &&
         getpwuid_r(getuid(), &entry, buffer, PASSWD, &found) == 0 && found != NULL)
         nickname = found->pw_name;

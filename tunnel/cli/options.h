@@ -84,6 +84,7 @@ struct options {
     bool background; /* -f */
     bool quiet, verbose;
     bool no_sandbox;
+    const char *user; /* --user, as it was given; or NULL */
     bool has_dev;
     const char *dev; /* with has_dev: "steps", also where --dev is alone, or "secrets" */
 

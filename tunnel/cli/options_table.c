@@ -400,6 +400,14 @@ static const struct option table[] = {
      .commands = OPTIONS_ALL,
      .offset = AT(verbose),
      .help = TEXT("print handshakes, rekeys and ends too")},
+    {.name = "user",
+     .type = OPTION_TEXT,
+     .group = GROUP_GENERAL,
+     .commands = BOTH,
+     .offset = AT(user),
+     .value = TEXT("NAME[:GROUP]"),
+     .help =
+         TEXT("started by root, become this user once the keys are read and the sockets bound")},
     {.name = "no-sandbox",
      .type = OPTION_FLAG,
      .group = GROUP_GENERAL,
@@ -437,7 +445,6 @@ static const struct option table[] = {
      .type = OPTION_NOT_YET,
      .group = GROUP_HIDDEN,
      .commands = OPTIONS_ALL},
-    NOT_YET("user"),
     {.name = NULL},
 };
 

@@ -1,6 +1,7 @@
 #include "cli/program.h"
 
 #include "cli/background.h"
+#include "cli/file.h"
 #include "cli/keys.h"
 #include "cli/library.h"
 #include "cli/report.h"
@@ -180,6 +181,7 @@ static int prepare(struct program *p)
 
 int program_begin(struct program *p, enum options_command command, int argc, char **argv)
 {
+    char why[240];
     int status = 0;
 
     memset(p, 0, sizeof *p);
@@ -191,6 +193,12 @@ int program_begin(struct program *p, enum options_command command, int argc, cha
         options_free(&p->options);
         return STATUS_OK;
     default:
+        options_free(&p->options);
+        return STATUS_USAGE;
+    }
+    if (p->options.user != NULL &&
+        drop_user_find(&p->user, p->options.user, why, sizeof why) != 0) {
+        say_error("--user: %s", why);
         options_free(&p->options);
         return STATUS_USAGE;
     }
@@ -214,14 +222,58 @@ int program_begin(struct program *p, enum options_command command, int argc, cha
 
 /* ---- giving rights up ---- */
 
+static int give_socket(const struct program *p, const struct address *address, char *why,
+                       size_t size)
+{
+    return address->kind == ADDRESS_UNIX ? drop_user_give(&p->user, address->path, why, size) : 0;
+}
+
+/* What comes is written, and what goes is read, by the new user: better said now than file by file.
+ */
+static int check_files(const struct options *o)
+{
+    size_t count = o->word == OPTIONS_SEND ? o->file_count : 0;
+
+    if (o->word == OPTIONS_RECEIVE && access(o->directory, W_OK | X_OK) != 0) {
+        say_error("--user: %s cannot write into %s: %s", o->user, o->directory,
+                  file_error_text(errno));
+        return STATUS_LOCAL;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (access(o->files[i], R_OK) != 0) {
+            say_error("--user: %s cannot read %s: %s", o->user, o->files[i],
+                      file_error_text(errno));
+            return STATUS_LOCAL;
+        }
+    return 0;
+}
+
+static int drop_user(const struct program *p)
+{
+    const struct options *o = &p->options;
+    char why[400];
+    int result = 0;
+
+    if (o->command == OPTIONS_LISTEN)
+        result = give_socket(p, &o->address, why, sizeof why);
+    for (size_t i = 0; result == 0 && i < o->local_count; i++)
+        result = give_socket(p, &o->local[i], why, sizeof why);
+    if (result == 0)
+        result = drop_user_now(&p->user, why, sizeof why);
+    if (result == 0)
+        return check_files(o);
+    say_error("--user: %s", why);
+    return STATUS_INTERNAL;
+}
+
 bool program_confine(struct program *p)
 {
     struct sandbox_facts facts = credentials_needs(&p->credentials);
 
-    if (sandbox_enter(&p->options, &facts, p->level, &p->files_confined) == 0)
-        return true;
-    p->status = STATUS_INTERNAL;
-    return false;
+    p->status = p->options.user != NULL ? drop_user(p) : 0;
+    if (p->status == 0 && sandbox_enter(&p->options, &facts, p->level, &p->files_confined) != 0)
+        p->status = STATUS_INTERNAL;
+    return p->status == 0;
 }
 
 /* ---- running ---- */

@@ -6,6 +6,7 @@
 #include "apps/crew.h"
 #include "cli/activation.h"
 #include "cli/credentials.h"
+#include "cli/drop_user.h"
 #include "cli/options.h"
 #include "cli/say.h"
 #include "cli/seeing.h"
@@ -24,6 +25,7 @@ struct program {
     struct service *service; /* NULL: there is no service manager */
     struct activation activation;
     struct library *library;
+    struct drop_user user; /* --user */
     bool files_confined;   /* by program_confine */
     struct usi_crypto *crypto;
     struct usi_keyring *ring;
@@ -57,9 +59,9 @@ struct program {
  * else the exit status (everything was said). After -1, program_end. */
 int program_begin(struct program *p, enum options_command command, int argc, char **argv);
 
-/* Gives up what is not needed any more: everything outside the sandbox. Once the sockets are bound,
- * before anything else is opened or connected, and before there are other threads. False: it could
- * not be, everything was said, and the status is set. */
+/* Gives up what is not needed any more: root's rights for --user, and then everything outside the
+ * sandbox. Once the sockets are bound, before anything else is opened or connected, and before
+ * there are other threads. False: it could not be, everything was said, and the status is set. */
 bool program_confine(struct program *p);
 
 /* Everything that others may wait for is there: a service manager is told, for -f the parent may

@@ -35,6 +35,10 @@ _usi_tunnel() {
         return
         ;;
     --dev=) words=secrets ;;
+    --user | --user=)
+        mapfile -t COMPREPLY < <(compgen -u -- "$cur")
+        return
+        ;;
     --bits | --bits=) words='128 192 256' ;;
     --key-file | --key-file= | --trust | --trust= | --password-file | --password-file= | \
         --config | --config= | --output | --output= | -o)
@@ -90,7 +94,7 @@ _usi_tunnel_options() {
     fi
     words+=' --key-file --key --name --identity --identity= --fingerprint --trust --no-remember
         --password --password-file --password-fd --ipv4 --ipv6 --handshake-timeout --ask-timeout
-        --idle-timeout --drain --rekey-seconds --rekey-bytes --no-sandbox --dev --dev='
+        --idle-timeout --drain --rekey-seconds --rekey-bytes --user --no-sandbox --dev --dev='
     case $side in
     listen) words+=' --accept-rsa --anyone' ;;
     connect) words+=' --ask-password --source --timeout --retry' ;;

@@ -118,5 +118,6 @@ complete -c usi-tunnel -n '__usi_tunnel_is any' -l propquery -x -d 'Choose algor
 complete -c usi-tunnel -n '__usi_tunnel_is any' -l config -r -F -d 'Read options from this file'
 complete -c usi-tunnel -n '__usi_tunnel_is any' -s q -l quiet -d 'Print errors only'
 complete -c usi-tunnel -n '__usi_tunnel_is any' -s v -l verbose -d 'Print handshakes, rekeys and ends too'
+complete -c usi-tunnel -n '__usi_tunnel_is either' -l user -x -a '(__fish_complete_users)' -d 'Started by root, become this user'
 complete -c usi-tunnel -n '__usi_tunnel_is either' -l no-sandbox -d 'Keep all rights'
 complete -c usi-tunnel -n '__usi_tunnel_is either' -l dev -a secrets -d 'Explain each step'
