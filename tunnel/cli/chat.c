@@ -416,15 +416,14 @@ static void choose_name(struct talk *t)
 {
     const char *nickname = t->program->options.nickname;
     struct passwd entry, *found = NULL;
-    char *buffer = malloc(PASSWD);
+    char buffer[PASSWD];
 
-    if (nickname == NULL && buffer != NULL &&
-        getpwuid_r(getuid(), &entry, buffer, PASSWD, &found) == 0 && found != NULL)
+    if (nickname == NULL && getpwuid_r(getuid(), &entry, buffer, sizeof buffer, &found) == 0 &&
+        found != NULL)
         nickname = found->pw_name;
     if (nickname == NULL)
         nickname = "user";
     chat_name_make(t->name, nickname, strlen(nickname));
-    free(buffer);
 }
 
 static void stop(void *app)
