@@ -20,7 +20,7 @@ static lanes look_up_256(const unsigned char *table, unsigned entries, lanes ind
 static void look_up(const unsigned char *table, unsigned entries, const unsigned *values,
                     unsigned char out[LANES])
 {
-    lanes low, high, sum;
+    lanes low = {0}, high = {0}, sum;
 
     for (int lane = 0; lane < LANES; lane++) {
         low[lane] = (unsigned char)values[lane];

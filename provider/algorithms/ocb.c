@@ -74,7 +74,7 @@ const unsigned char *ocb_powers(const struct ocb *ocb, uint64_t done, size_t blo
 /* RFC 7253 section 4.1, and the offsets within a group. */
 static void derive(struct ocb *ocb)
 {
-    unsigned char l[OCB_GROUP_POWER][OCB_BLOCK];
+    unsigned char l[OCB_GROUP_POWER][OCB_BLOCK] = {{0}};
 
     twice(ocb->l_dollar, ocb->l_star);
     twice(l[0], ocb->l_dollar);

@@ -149,14 +149,16 @@ static int count_p(const struct kdf_3gpp *ctx)
 {
     int count = 0;
 
-    while (count < P_COUNT && ctx->settings.p[count].data != NULL)
-        count++;
-    for (int n = count + 1; n < P_COUNT; n++)
-        if (ctx->settings.p[n].data != NULL) {
+    for (int n = 0; n < P_COUNT; n++) {
+        if (ctx->settings.p[n].data == NULL)
+            continue;
+        if (n > count) {
             errors_raise(ctx->provider, ERROR_MISSING_PARAMETER,
                          "p%d: expected 0 or more octets before p%d, got nothing", count, n);
             return -1;
         }
+        count++;
+    }
     return count;
 }
 

@@ -13,7 +13,7 @@ enum { STRETCHES = 4, PASSWORD = 128, PROLOGUE = 256 };
 /* Case `number` of those that have `field`. */
 static struct vector_case case_with(const char *field, int number)
 {
-    struct vector_case c;
+    struct vector_case c = {0};
     FILE *file = cases_open(vectors);
 
     for (int n = -1; n < number;) {

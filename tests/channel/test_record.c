@@ -418,7 +418,7 @@ START_TEST(swapped_repeated_and_lost_records_are_refused)
     for (unsigned n = 0; n < 3 && orders[_i][n] != 9; n++) {
         bool last = n == 2 || orders[_i][n + 1] == 9;
         ck_assert_int_eq(open_whole(&e, &record[orders[_i][n]]),
-                         last ? USI_ERR_TAMPERED : USI_OPEN_RECORD);
+                         last ? (int)USI_ERR_TAMPERED : (int)USI_OPEN_RECORD);
     }
     for (unsigned n = 0; n < 3; n++)
         octets_clear(&record[n]);

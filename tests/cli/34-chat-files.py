@@ -20,12 +20,12 @@ def line(pattern, *names):
 class Files(TalkScenario):
     def setUp(self):
         super().setUp()
-        self.chat = self.host(cwd=self.home("host"))
-        self.anna = self.join(self.chat, cwd=self.home("anna"))
-        self.bob = self.join(self.chat, name="bob", cwd=self.home("bob"))
+        self.chat = self.host(cwd=self.folder_of("host"))
+        self.anna = self.join(self.chat, cwd=self.folder_of("anna"))
+        self.bob = self.join(self.chat, name="bob", cwd=self.folder_of("bob"))
         self.everybody_hears((self.chat, self.anna), "-- bob has come")
 
-    def home(self, name):
+    def folder_of(self, name):
         os.mkdir(self.path("of-" + name))
         return self.path("of-" + name)
 
@@ -69,7 +69,7 @@ class Files(TalkScenario):
         notes = os.urandom(300 * KIB)
         os.mkdir(self.own(self.chat, "my files"))
         self.have(self.anna, "my notes.txt", content=notes)
-        carl = self.join(self.chat, name="carl", cwd=self.home("carl"))
+        carl = self.join(self.chat, name="carl", cwd=self.folder_of("carl"))
         self.anna.hears("-- carl has come")
         self.anna.types('!fichier "my notes.txt"')
         for person in (self.chat, self.bob, carl):
@@ -127,7 +127,7 @@ class Files(TalkScenario):
     def test_to_more_than_eight(self):
         """Those beyond eight wait their turn."""
         self.have(self.anna, "x", content=b"x" * 1000)
-        crowd = [self.join(self.chat, name=f"c{i}", cwd=self.home(f"c{i}")) for i in range(10)]
+        crowd = [self.join(self.chat, name=f"c{i}", cwd=self.folder_of(f"c{i}")) for i in range(10)]
         self.anna.hears("-- c9 has come")
         self.anna.types("/send x")
         for person in (self.chat, self.bob, *crowd):
@@ -181,7 +181,7 @@ class Files(TalkScenario):
 
     def test_an_offer_does_not_stay_open_for_ever(self):
         self.have(self.anna, "x", content=b"x")
-        carl = self.join(self.chat, "--ask-timeout", "1", name="carl", cwd=self.home("carl"))
+        carl = self.join(self.chat, "--ask-timeout", "1", name="carl", cwd=self.folder_of("carl"))
         self.anna.hears("-- carl has come")
         self.anna.types("/send x carl")
         carl.hears(line(OFFERS, "anna", "x", "1 B"))

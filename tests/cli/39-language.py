@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 from harness import OK, PROGRAM, USAGE, Scenario, main, skip_unless_found
@@ -20,6 +21,24 @@ with_catalogue = unittest.skipUnless(
 with_locales = unittest.skipUnless(os.path.exists(SOURCES), f"not installed: {SOURCES}")
 
 
+def setUpModule():  # noqa: N802 - unittest's name
+    """Newer versions of glibc translate nothing in C.UTF-8, whatever LANGUAGE says."""
+    if not os.path.exists(SOURCES) or not shutil.which("localedef"):
+        return
+    folder = tempfile.mkdtemp(prefix="usi-")
+    unittest.addModuleCleanup(shutil.rmtree, folder, ignore_errors=True)
+    make_locale(folder, "fr_FR", "UTF-8")
+    FRENCH.update(LOCPATH=folder, LC_ALL="fr_FR.UTF-8")
+
+
+def make_locale(folder, name, charset):
+    subprocess.run(
+        ["localedef", "--no-archive", "-i", name, "-f", charset, f"{folder}/{name}.{charset}"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
 class Language(Scenario):
     def said(self, *arguments, status=USAGE, **how):
         """What one run prints on stderr, as octets."""
@@ -33,12 +52,7 @@ class Language(Scenario):
         """The environment of a user whose locale is made here."""
         folder = self.path("locales")
         os.makedirs(folder, exist_ok=True)
-        made = os.path.join(folder, f"{name}.{charset}")
-        subprocess.run(
-            ["localedef", "--no-archive", "-i", name, "-f", charset, made],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        make_locale(folder, name, charset)
         return {"LOCPATH": folder, "LC_ALL": f"{name}.{charset}", "LANGUAGE": ""}
 
 

@@ -10,6 +10,9 @@ ctest sets the environment:
     USI_SANITIZE  what it was built with, if with sanitizers: memory is not measured then
     USI_WRAP      words put before the program, e.g. "valgrind -q --error-exitcode=99"
 
+tests/house/release sets:
+    USI_TUNNEL_CONNECT  another build of the program, for the sides that connect
+
 scripts/test --long sets:
     USI_TALLY         the file that tally() appends to
     USI_LONG_SECONDS  how long a test that goes on for a while does so
@@ -36,6 +39,7 @@ from streams import GIB, KIB, LIMIT, MIB, SANITIZED, WRAP  # noqa: F401 - scenar
 from streams import Feeder, Pattern, PatternSink, Sink, write_all
 
 PROGRAM = os.environ.get("USI_TUNNEL", "")
+CONNECTOR = os.environ.get("USI_TUNNEL_CONNECT", "")
 SLOW = bool(WRAP) or SANITIZED
 PREFIX = "usi-tunnel: "
 LISTENING = r"^usi-tunnel: listening on (.+)$"
@@ -65,8 +69,9 @@ class Process:
         fed = isinstance(stdin, (bytes, bytearray, Pattern))
         child_in = PIPE if fed else DEVNULL if stdin is None else stdin
         kept = stdout is None or isinstance(stdout, Pattern)
+        program = CONNECTOR if CONNECTOR and "connect" in self.arguments[:2] else PROGRAM
         self.popen = subprocess.Popen(
-            list(before) + WRAP + [PROGRAM] + self.arguments,
+            list(before) + WRAP + [program] + self.arguments,
             stdin=child_in,
             stdout=PIPE if kept else stdout,
             stderr=PIPE if stderr is None else stderr,

@@ -222,6 +222,7 @@ static void begin(void)
                                            .remember = true,
                                            .terminal = terminal,
                                            .no_terminal = "there is none"};
+    /* cppcheck-suppress resourceLeak ; the controlling terminal stays open until the end */
 }
 
 /* Each test's body runs in a process that may lead a session. */

@@ -75,12 +75,14 @@ END_TEST
 START_TEST(missing_module_is_told_with_its_folders)
 {
     static const char *const names[] = {"no-such-provider"};
+    const char *modules = getenv("OPENSSL_MODULES");
     char why[2048] = "";
 
+    ck_assert_ptr_nonnull(modules);
     ck_assert_ptr_null(library_new(names, 1, "/no/such/folder", why, sizeof why));
     ck_assert_ptr_nonnull(strstr(why, "\"no-such-provider\""));
     ck_assert_ptr_nonnull(strstr(why, "/no/such/folder"));
-    ck_assert_ptr_nonnull(strstr(why, getenv("OPENSSL_MODULES")));
+    ck_assert_ptr_nonnull(strstr(why, modules));
     ck_assert_ptr_nonnull(strstr(why, OPENSSL_info(OPENSSL_INFO_MODULES_DIR)));
     ck_assert_ptr_null(strchr(why, '\n'));
     ck_assert_uint_eq(ERR_peek_error(), 0);

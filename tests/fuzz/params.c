@@ -44,7 +44,9 @@ static void *take_octets(struct fuzz_input *input, size_t size)
 {
     uint8_t *octets = malloc(size == 0 ? 1 : size);
 
-    for (size_t i = 0; octets != NULL && i < size; i++)
+    if (octets == NULL)
+        return NULL;
+    for (size_t i = 0; i < size; i++)
         octets[i] = (uint8_t)fuzz_take(input);
     return octets;
 }

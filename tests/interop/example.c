@@ -82,7 +82,7 @@ static void side_init(struct side *side, OSSL_LIB_CTX *libctx, struct octets nam
 
     side->left = side->drawn.size;
     side->messages = 1;
-    need(usi_crypto_new(&side->crypto, libctx, NULL, &what) == 0, what);
+    need(usi_crypto_new(&side->crypto, libctx, NULL, &what) == 0 && side->crypto != NULL, what);
     side->crypto->ml_kem = false; /* the examples have none */
     side->ring = usi_keyring_new(side->crypto);
     need(side->ring != NULL, "memory");

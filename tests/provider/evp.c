@@ -70,7 +70,7 @@ void args_octets(struct args *args, const char *name, const void *data, size_t s
 
 void args_hex(struct args *args, const char *name, const char *hex)
 {
-    unsigned char octets[1024];
+    unsigned char octets[1024] = {0};
 
     args_octets(args, name, octets, from_hex(hex, octets, sizeof(octets)));
 }
@@ -163,7 +163,8 @@ void refused(bool done, const char *reason, const char *text)
             ERR_clear_error();
             return;
         }
-        fprintf(stderr, "on the stack: %s: %s: %s\n", library, why, data);
+        fprintf(stderr, "on the stack: %s: %s: %s\n", library != NULL ? library : "?",
+                why != NULL ? why : "?", data);
     }
     ck_abort_msg("no entry \"%s: %s\" on the error stack", reason, text);
 }

@@ -101,6 +101,7 @@ START_TEST(many)
     struct pair pairs[OCB_PATHS_MAX][3] = {{{.ours = NULL}}};
     unsigned char nonce[15] = {0};
 
+    ck_assert_uint_gt(count, 0);
     random_octets(&seed, in, sizeof(in));
     random_octets(&seed, aad, sizeof(aad));
     for (size_t p = 0; p < count; p++) {

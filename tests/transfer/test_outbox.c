@@ -401,7 +401,7 @@ START_TEST(file_with_holes)
     int fd = open(tree_path("file"), O_RDWR | O_CREAT, 0600);
     tree_noise(octets + mib, 100000, 2);
     tree_noise(octets + size - 20, 10, 3);
-    ck_assert_int_eq(pwrite(fd, octets + mib, 100000, mib), 100000);
+    ck_assert_int_eq(pwrite(fd, octets + mib, 100000, (off_t)mib), 100000);
     ck_assert_int_eq(pwrite(fd, octets + size - 20, 10, (off_t)size - 20), 10);
     ck_assert_int_eq(ftruncate(fd, (off_t)size), 0);
     ck_assert_int_eq(fstat(fd, &facts), 0);
@@ -421,7 +421,7 @@ START_TEST(file_all_hole)
 
     ck_assert_ptr_nonnull(octets);
     tree_text("file", "");
-    ck_assert_int_eq(truncate(tree_path("file"), mib), 0);
+    ck_assert_int_eq(truncate(tree_path("file"), (off_t)mib), 0);
     announce_file("file");
     (void)reads_as(octets, mib);
     outbox_free(outbox);

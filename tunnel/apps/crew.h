@@ -31,7 +31,7 @@ struct crew *crew_new(const struct net *net, unsigned count, const struct crew_w
 
 /* What `first` was told: the crew tells its owner when the others are done too. A void * is a
  * struct crew *. */
-void crew_told(void *crew, enum outcome outcome, const char *text);
+void crew_told(void *owner, enum outcome outcome, const char *text);
 
 /* Asks the other loops for a sign of life: alive(owner) is called from net's loop when all have
  * given one, which may be never. One call at a time. */

@@ -42,14 +42,18 @@ struct forward_near {
 
 static const struct link_handler handler;
 
-static void free_if_gone(struct forward_near *f)
+static void release(struct forward_near *f)
 {
-    if (!f->orphan || f->streams != NULL)
-        return;
     free(f->sources);
     if (!f->shared)
         free(f->places);
     free(f);
+}
+
+static void free_if_gone(struct forward_near *f)
+{
+    if (f->orphan && f->streams == NULL)
+        release(f);
 }
 
 static void take_more(struct forward_near *f)
@@ -222,8 +226,7 @@ static struct forward_near *make(const struct net *net, const struct address *ad
     f->places = shared != NULL ? shared : calloc(1, sizeof *f->places);
     f->sources = calloc(count, sizeof *f->sources);
     if (f->places == NULL || f->sources == NULL) {
-        f->orphan = true;
-        free_if_gone(f);
+        release(f);
         return NULL;
     }
     f->net = net;

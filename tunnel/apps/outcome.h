@@ -21,7 +21,7 @@ enum { OUTCOME_TEXT = 512 };
 typedef void outcome_told(void *owner, enum outcome outcome, const char *text);
 
 /* What the end of a link to peer means for a connector, and what its user could do. */
-enum outcome outcome_of_link(const struct link_end *end, const char *peer, char *text, size_t size);
+enum outcome outcome_of_link(const struct link_end *end, const char *peer, char *line, size_t size);
 
 enum outcome outcome_of_relay(enum relay_result result);
 

@@ -160,6 +160,7 @@ static bool make_blocks(struct sender *s)
         uint8_t *block = malloc(TRANSFER_CHUNK_HEAD + SENDER_BLOCK);
         if (block == NULL)
             return false;
+        /* NOLINTNEXTLINE(analyzer-malloc-leak): freed from there */
         s->loads[i].octets = block + TRANSFER_CHUNK_HEAD;
     }
     return true;
@@ -177,6 +178,7 @@ static bool begin_load(struct sender *s)
         sender_fail(s, text("out of memory"));
         return false;
     }
+    /* NOLINTNEXTLINE(analyzer-malloc-leak): it keeps what it had */
     *l = (struct sender_load){.index = s->fill, .octets = l->octets};
     s->filling = l;
     if (!item->refused)

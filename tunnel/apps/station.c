@@ -230,6 +230,7 @@ static void waiting(void *owner)
         (void)add_guest(s, sock, LINK_LISTENER); /* without memory it is closed: the peer sees it */
 }
 
+/* NOLINTNEXTLINE(readability-function-size): two of the nine are where it says why not */
 struct station *station_listen(const struct net *net, const struct address *address,
                                const struct listener_options *listen, enum usi_service service,
                                unsigned most, const struct station_handler *handler_of_owner,

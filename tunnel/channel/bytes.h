@@ -83,7 +83,7 @@ static inline void usi_write_bytes(struct usi_write *w, const void *bytes, size_
     const uint8_t *from = bytes;
 
     for (size_t i = 0; room != NULL && i < size; i++)
-        room[i] = from[i];
+        room[i] = from[i]; /* cppcheck-suppress nullPointer ; NULL comes with size 0 */
 }
 
 static inline void usi_put_number(uint8_t *to, uint64_t value, size_t size)

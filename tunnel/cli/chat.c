@@ -420,17 +420,16 @@ static void choose_name(struct talk *t)
 {
     const char *nickname = t->program->options.nickname;
     struct passwd entry, *found = NULL;
-    char *buffer = malloc(PASSWD);
+    char buffer[PASSWD];
 
     if (nickname == NULL && t->program->options.user != NULL)
         nickname = t->program->user.name;
-    if (nickname == NULL && buffer != NULL &&
-        getpwuid_r(getuid(), &entry, buffer, PASSWD, &found) == 0 && found != NULL)
+    if (nickname == NULL && getpwuid_r(getuid(), &entry, buffer, sizeof buffer, &found) == 0 &&
+        found != NULL)
         nickname = found->pw_name;
     if (nickname == NULL)
         nickname = "user";
     chat_name_make(t->name, nickname, strlen(nickname));
-    free(buffer);
 }
 
 static void stop(void *app)

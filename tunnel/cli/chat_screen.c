@@ -593,7 +593,7 @@ struct chat_face *chat_screen_new(struct loop *loop, const struct chat_face_hand
     if (use_utf8(s) && (s->editor = line_editor_new()) != NULL)
         s->screen = screen_open(loop, &from_screen, s);
     if (s->screen != NULL)
-        return &s->face;
+        return &s->face; /* NOLINT(analyzer-malloc-leak): it is a part of what it belongs to */
     release(s);
     return NULL;
 }

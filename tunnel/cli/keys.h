@@ -22,7 +22,7 @@ struct key {
  * `base64:` win. Surrounding blanks are ignored. Decoding takes a time that depends on the length
  * and the form, not on the digits. Returns a key for key_free, or NULL with a line in why[size]
  * that says what is wrong and never shows key text. */
-struct key *key_parse(const char *text, size_t length, char *why, size_t size);
+struct key *key_parse(const char *digits, size_t length, char *why, size_t size);
 
 /* Reads a key file: `#` comment lines and blank lines, then one line of key text, nothing after it
  * but blank or comment lines; lines may end in CR LF and the last one needs no end. "-" is standard
@@ -43,7 +43,7 @@ enum key_write_result {
 /* Writes any secret text: to path, made 0600 with O_EXCL (an existing file is never touched) and
  * flushed to the disk, or to standard output when path is NULL. Unless KEY_WRITTEN there is a line
  * in why[size]. */
-enum key_write_result key_write_text(const char *path, const char *text, size_t length, char *why,
+enum key_write_result key_write_text(const char *path, const char *octets, size_t length, char *why,
                                      size_t size);
 
 /* key_write_text of a key file of one comment line and one line of hex. */

@@ -134,7 +134,7 @@ static size_t columns(const char *at, size_t length)
     for (; length > 0; at += size, length -= size) {
         mbstate_t state = {0};
         wchar_t wide = L' ';
-        size = mbrtowc(&wide, at, length, &state);
+        size = mbrtowc(&wide, at, length, &state); /* NOLINT(concurrency-mt-unsafe): own state */
         int width = size == 0 || size > length ? 1 : wcwidth(wide);
         count += width > 0 ? (size_t)width : 0;
         if (size == 0 || size > length)

@@ -28,6 +28,7 @@ static size_t decode(const char *text, size_t length, bool utf8, uint32_t *point
 
     if (utf8)
         return utf8_decode(text, length, point);
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): its own state */
     size_t size = mbrtowc(&wide, text, length, &state);
     *point = (uint32_t)wide;
     return size > length ? 0 : size > 0 ? size : 1;
@@ -60,6 +61,7 @@ static void print(const char *format, va_list arguments)
 {
     char said[SAID_MAX], line[sizeof prefix + SAY_ESCAPED * sizeof said + 1];
     size_t length = sizeof prefix - 1;
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): the callers have started it */
     int saved = errno, size = vsnprintf(said, sizeof said, text(format), arguments);
 
     if (size < 0)

@@ -470,7 +470,7 @@ static int start_handles(struct screen *s)
 static int reopen_stdin(void)
 {
     const int flags = O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK;
-    char name[256];
+    char name[256] = "";
     int fd = open("/proc/self/fd/0", flags);
 
     if (fd < 0 && ttyname_r(STDIN_FILENO, name, sizeof name) == 0)

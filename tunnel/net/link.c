@@ -190,6 +190,7 @@ static void write_sealed(struct link *l, struct block *block, size_t made, bool 
         link_close_because(l, LINK_BROKEN, USI_ERR_INTERNAL);
         return;
     }
+    /* cppcheck-suppress nullPointerRedundantCheck ; what was sealed has a block */
     int result = writer_put(&l->out, block, block->octets, made);
     block_release(l->net->loop, block);
     if (result == 0)

@@ -497,6 +497,7 @@ static int take(struct slot *slot)
     int fd;
 
     do
+        /* cppcheck-suppress nullPointer ; accept4 takes NULL for an address that nobody asks for */
         fd = accept4(slot->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
     if (fd < 0 && errno == EAGAIN)

@@ -37,8 +37,8 @@ struct relay *relay_new(struct link *link, struct local *local, const struct rel
 /* Starts reading the local end. */
 void relay_go(struct relay *relay);
 
-/* Gives the stream up for a reason of the caller's; over is told RELAY_LOCAL with text. */
-void relay_abort(struct relay *relay, enum usi_reason reason, const char *text);
+/* Gives the stream up for a reason of the caller's; over is told RELAY_LOCAL with why. */
+void relay_abort(struct relay *relay, enum usi_reason reason, const char *why);
 
 /* Octets so far. */
 void relay_counts(const struct relay *relay, uint64_t *sent, uint64_t *received);

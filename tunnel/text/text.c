@@ -89,6 +89,7 @@ const char *text_of_errno(int error)
 void text_begin(void)
 {
     /* Without the locale that the environment names, all stays as in C. */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there are no other threads yet */
     if (setlocale(LC_CTYPE, "") == NULL || setlocale(LC_MESSAGES, "") == NULL)
         return;
     find_catalogues();
@@ -96,7 +97,7 @@ void text_begin(void)
 
 bool text_is_utf8(void)
 {
-    const char *set = nl_langinfo(CODESET);
+    const char *set = nl_langinfo(CODESET); /* NOLINT(concurrency-mt-unsafe): nobody changes it */
 
     return strcmp(set, "UTF-8") == 0 || strcmp(set, "ANSI_X3.4-1968") == 0;
 }
