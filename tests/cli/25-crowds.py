@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import re
+import signal
 import sys
 import termios
 
@@ -134,6 +135,45 @@ class Turns(Crowd):
         first.wait(OK)
         second.wait(OK)
         self.assert_out(listener, b"one two ")
+
+
+    def test_the_turn_behind_a_check(self):
+        """One yes for two of the same key: the check is over, and the other has the one stream."""
+        there = self.terminal()
+        kept = self.path("kept")
+        self.run_program("keygen", "--identity", "-o", kept)
+        listener = self.listen("--identity", "--dev", at=there)
+        key = listener.says(OWN).group(1)
+        options = [f"--identity={kept}", "--fingerprint", key]
+        check = self.connect(listener, *options, "--check")
+        there.shows(QUESTION)
+        other = self.connect(listener, *options, stdin=b"mine")
+        listener.says(r"type 4, open")
+        there.type("yes\n")
+        check.wait(OK)
+        other.wait(OK)
+        listener.wait(OK)
+        self.assertEqual(listener.out.finish(), b"mine")
+
+
+class Bursts(Crowd):
+    def test_a_burst_that_waited(self):
+        """More from one source than may be silent, but they are not: each has said who it is while the
+        listener stood still, and all of them get in."""
+        server = Server(echo)
+        self.addCleanup(server.close)
+        listener = self.listen(
+            *("--forward", server.address, "--threads", "1", *FOR_EVER), key=self.key
+        )
+        ki = bytes.fromhex(self.read(self.key).decode())
+        listener.signal(signal.SIGSTOP)
+        self.addCleanup(listener.signal, signal.SIGCONT)
+        links = [Link(self.hold(dial(listener.address)), ki, True) for _ in range(GATE_SOURCE + 40)]
+        for link in links:
+            link.send()
+        listener.signal(signal.SIGCONT)
+        for link in links:
+            link.wait("authenticated")
 
 
 class Places(Crowd):

@@ -24,7 +24,7 @@ struct pipe_listener {
     struct gate *gate;
     struct peer *peers;
     unsigned count, count_max;
-    unsigned waiting; /* peers that do */
+    unsigned waiting;        /* peers that do */
     struct peer *turn;       /* whose turn it is: authenticated, about to open, or piping */
     struct relay *relay;     /* its stream */
     uint64_t sent, received; /* by the latest stream that is over */
@@ -102,7 +102,8 @@ static void remove_peer(struct peer *peer)
         tell_if_alone(p);
     else if (p->listener != NULL) {
         give_turn(p);
-        listener_again(p->listener);
+        if (p->listener != NULL) /* else whoever has the turn now has taken it */
+            listener_again(p->listener);
     }
     free_if_gone(p);
 }

@@ -79,6 +79,9 @@ struct gate *gate_new(unsigned places, unsigned loops)
     for (int stage = 0; stage < GATE_STAGES; stage++)
         gate->row[stage].most =
             share_of(places, loops, stage == GATE_STRANGER ? GATE_STRANGERS : GATE_ALL);
+    /* Nobody makes way of those asked about: they must leave places whatever there are. */
+    if (gate->row[GATE_IDENTIFIED].most > places / SHARE)
+        gate->row[GATE_IDENTIFIED].most = places > SHARE ? places / SHARE : 1;
     gate->most_of_source = share_of(places / (GATE_ALL / GATE_SOURCE), loops, GATE_SOURCE);
     return gate;
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,12 +98,31 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     offer(slot->listener);
 }
 
+/* Whether a connection still waits there: another loop may have taken it. */
+static bool is_offered(const struct slot *slot)
+{
+    struct pollfd offered = {.fd = slot->fd, .events = POLLIN};
+
+    return poll(&offered, 1, 0) > 0;
+}
+
+/* After a turn in which something was taken, links are heard before more is: what waits is
+ * announced again when the loop polls. (Until 1.48, libuv runs a timer of 0 ms that its own call
+ * has started at once, before anything else.) */
 static void on_turn(uv_timer_t *timer)
 {
     struct listener *l = timer->data;
+    const bool took = l->taken > 0;
 
     l->taken = 0;
-    offer(l);
+    for (unsigned i = 0; i < l->count; i++) {
+        struct slot *slot = &l->slot[i];
+        if (took && !uv_is_active((const uv_handle_t *)slot->poll))
+            (void)uv_poll_start(slot->poll, UV_READABLE, on_readable);
+        slot->waits = slot->waits && !took && is_offered(slot);
+    }
+    if (!took)
+        offer(l);
 }
 
 static void handle_gone(uv_handle_t *handle)
