@@ -1,5 +1,5 @@
-/* Linked into programs with USI_COVERAGE, by --wrap: an end by a signal or by _exit skips exit's handlers, and so
- * gcov's. What was counted is written before. */
+/* Linked into programs with USI_COVERAGE, by --wrap: an end by a signal or by _exit skips exit's
+ * handlers, and so gcov's. What was counted is written before. */
 #include <unistd.h>
 
 void __gcov_dump(void);

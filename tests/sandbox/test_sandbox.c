@@ -12,6 +12,7 @@
 #include <linux/netlink.h>
 #include <net/if.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -188,6 +189,10 @@ START_TEST(sockets)
                  {AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, 0},
                  {AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, 0},
                  {AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE, 0},
+                 {AF_INET, SOCK_STREAM, IPPROTO_TCP, 0},
+                 {AF_INET, SOCK_STREAM, 132 /* SCTP */, ENOSYS},
+                 {AF_INET6, SOCK_STREAM, 262 /* MPTCP */, ENOSYS},
+                 {AF_INET, SOCK_DGRAM, IPPROTO_ICMP, ENOSYS},
                  {AF_INET, SOCK_RAW, 255, ENOSYS},
                  {AF_INET6, SOCK_RAW, 255, ENOSYS},
                  {AF_PACKET, SOCK_RAW, 0, ENOSYS},
@@ -330,6 +335,39 @@ static void *try_a_packet_socket(void *error)
     *(int *)error = error_of(socket(AF_PACKET, SOCK_RAW, 0));
     return NULL;
 }
+
+static int have_the_kernel_send_signals(void)
+{
+    return error_of(fcntl(STDIN_FILENO, F_SETOWN, getppid()));
+}
+
+START_TEST(nobody_else_is_signalled)
+{
+    ck_assert_int_eq(filtered(have_the_kernel_send_signals), ENOSYS);
+}
+END_TEST
+
+static int make_a_ring(void)
+{
+    char room[256] = {0};
+
+    return syscall_filter_without_rings() != 0 ? -1
+                                               : error_of((int)syscall(425, 1, room)); /* setup */
+}
+
+START_TEST(there_are_no_rings)
+{
+    int status = 0;
+    pid_t child = fork();
+
+    ck_assert_int_ge(child, 0);
+    if (child == 0)
+        _exit(make_a_ring());
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), ENOSYS);
+}
+END_TEST
 
 START_TEST(threads_that_run_already_are_in_it)
 {
@@ -565,7 +603,7 @@ START_TEST(nothing_can_be_run)
     ck_assert_int_ge(child, 0);
     if (child == 0) {
         char *const words[] = {(char[]){"true"}, NULL};
-        struct landlock *l = landlock_new();
+        struct landlock *l = landlock_new(false);
         if (l == NULL || landlock_allow(l, "/", LANDLOCK_READ) != 0 || landlock_enter(l) != 0)
             _exit(99);
         landlock_free(l);
@@ -587,6 +625,8 @@ int main(void)
     tcase_add_test(calls, no_program_runs);
     tcase_add_test(calls, what_is_not_needed_is_as_if_the_kernel_had_none);
     tcase_add_test(calls, sockets);
+    tcase_add_test(calls, nobody_else_is_signalled);
+    tcase_add_test(calls, there_are_no_rings);
     tcase_add_test(calls, no_code_is_made);
     tcase_add_test(calls, nothing_is_typed_into_the_terminal);
     tcase_add_test(calls, what_is_needed_works);

@@ -43,7 +43,12 @@ enum {
 
 struct ruleset {
     uint64_t handled;
+    uint64_t network; /* 4: not asked for */
+    uint64_t scoped;  /* 6 */
 };
+
+/* What stays among processes of this sandbox. */
+enum { SCOPE_ABSTRACT_SOCKET = 1 << 0, SCOPE_SIGNAL = 1 << 1 };
 
 struct path_beneath {
     uint64_t allowed;
@@ -75,14 +80,21 @@ static uint64_t handled_by(int version)
     return handled;
 }
 
-struct landlock *landlock_new(void)
+static uint64_t scope_of(int version, bool abstract)
+{
+    return version < 6 ? 0 : abstract ? SCOPE_SIGNAL : SCOPE_SIGNAL | SCOPE_ABSTRACT_SOCKET;
+}
+
+struct landlock *landlock_new(bool abstract)
 {
     struct landlock *l = malloc(sizeof *l);
+    const int version = landlock_version();
 
     if (l == NULL)
         return NULL;
-    l->handled = handled_by(landlock_version());
-    const struct ruleset ruleset = {.handled = l->handled};
+    l->handled = handled_by(version);
+    /* Older kernels take a longer structure whose end is zero. */
+    const struct ruleset ruleset = {.handled = l->handled, .scoped = scope_of(version, abstract)};
     l->fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, sizeof ruleset, 0);
     if (l->fd >= 0)
         return l;

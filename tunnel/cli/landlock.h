@@ -3,6 +3,8 @@
 #ifndef USI_CLI_LANDLOCK_H
 #define USI_CLI_LANDLOCK_H
 
+#include <stdbool.h>
+
 struct landlock;
 
 /* What may be done with a file, or with everything below a folder. Programs can be run nowhere. */
@@ -17,8 +19,10 @@ enum landlock_right {
 /* The version of the kernel's interface; 0: it has none, or does not let us use it. */
 int landlock_version(void);
 
-/* A set of rules that allows nothing yet; NULL with errno. Only where there is a version. */
-struct landlock *landlock_new(void);
+/* A set of rules that allows nothing yet; NULL with errno. Only where there is a version. From
+ * version 6 on it also keeps signals from others, and, unless `abstract`, from connecting to
+ * abstract Unix sockets of others. */
+struct landlock *landlock_new(bool abstract);
 
 /* Allows `rights` on what path or fd is now: it keeps them wherever it is moved, and what takes its
  * place gets none. 0, or -1 with errno; ENOENT and its like mean that nothing is there. */

@@ -119,8 +119,10 @@ static bool has_terminal(void)
 static int make_loop(struct program *p)
 {
     static const int numbers[PROGRAM_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
-    int result = loop_init(&p->loop);
 
+    if (sandbox_prepare(&p->options) != 0)
+        return STATUS_INTERNAL;
+    int result = loop_init(&p->loop);
     p->has_terminal = has_terminal(); /* before a SIGHUP is caught, and the terminal gone */
     for (int i = 0; result == 0 && i < PROGRAM_SIGNALS; i++) {
         result = uv_signal_init(&p->loop.uv, &p->signals[i]);

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <uv.h>
 
 /* ---- files ---- */
 
@@ -40,7 +41,11 @@ static const struct place everywhere[] = {
     {"/run", LANDLOCK_READ},
     {"/var/run", LANDLOCK_READ},
     {"/var/lib/sss", LANDLOCK_READ}, /* sssd's tables, which its module maps */
-    {"/proc", LANDLOCK_READ},        /* others' memory is Landlock's to refuse, too */
+    {"/proc/self", LANDLOCK_READ},   /* not kcore, nor other processes */
+    {"/proc/sys", LANDLOCK_READ},
+    {"/proc/cpuinfo", LANDLOCK_READ},
+    {"/proc/meminfo", LANDLOCK_READ},
+    {"/proc/stat", LANDLOCK_READ},
     {"/sys/devices/system/cpu", LANDLOCK_READ},
     {"/dev/urandom", LANDLOCK_READ},
     {"/dev/random", LANDLOCK_READ},
@@ -188,7 +193,8 @@ static int allow_all(struct landlock *l, const struct options *o, const struct s
 
 static int enter_files(const struct options *o, const struct sandbox_facts *facts)
 {
-    struct landlock *l = landlock_new();
+    /* A session bus may have an abstract socket. */
+    struct landlock *l = landlock_new(o->notifications);
     int result = l != NULL ? 0 : -1;
 
     if (result != 0)
@@ -211,6 +217,8 @@ static bool has_threads(void)
 
 /* ---- both ---- */
 
+enum { RINGS_SINCE = 1 << 16 | 45 << 8 };
+
 static int enter_calls(void)
 {
     int result = syscall_filter_enter();
@@ -218,6 +226,26 @@ static int enter_calls(void)
     if (result != 0)
         say_error("sandbox: seccomp: %s", file_error_text(-result));
     return result;
+}
+
+int sandbox_prepare(const struct options *o)
+{
+    char version[16];
+
+    /* libuv from 1.45 on makes io_urings: by default until 1.48, and from 1.50 on one that no
+     * variable turns off. */
+    if (setenv("UV_USE_IO_URING", "0", 1) != 0) { /* NOLINT(concurrency-mt-unsafe): one thread */
+        say_error("out of memory");
+        return -1;
+    }
+    if (o->no_sandbox || uv_version() < RINGS_SINCE || syscall_filter_library(version) == NULL ||
+        !syscall_filter_available())
+        return 0;
+    int result = syscall_filter_without_rings();
+    if (result == 0)
+        return 0;
+    say_error("sandbox: seccomp: %s", file_error_text(-result));
+    return -1;
 }
 
 int sandbox_enter(const struct options *o, const struct sandbox_facts *facts, enum say_level level,
@@ -272,6 +300,12 @@ void sandbox_print(FILE *stream)
 }
 
 #else
+
+int sandbox_prepare(const struct options *o)
+{
+    (void)o;
+    return 0;
+}
 
 int sandbox_enter(const struct options *o, const struct sandbox_facts *facts, enum say_level level,
                   bool *files)

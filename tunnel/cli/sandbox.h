@@ -18,6 +18,10 @@ struct sandbox_facts {
     bool token;                      /* a provider has the private key, and means of its own */
 };
 
+/* Before the first loop is made: no io_urings from then on, which the sandbox could not watch over.
+ * 0, or -1 when everything was said. */
+int sandbox_prepare(const struct options *options);
+
 /* Enters it: for good, for all threads. Behind everything that opens files, listens or needs root,
  * and before the first other thread, which Landlock would pass over. What the kernel or this build
  * lacks is left out, and said at SAY_VERBOSE. *files says whether files are watched over. 0, or -1

@@ -1,10 +1,12 @@
 #include "cli/syscall_filter.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 
 #ifdef USI_HAVE_SECCOMP
 
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
@@ -29,7 +31,7 @@ static const char *const allowed[] = {
     "epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "epoll_create", "epoll_create1",
     "poll", "ppoll", "ppoll_time64", "select", "_newselect", "pselect6", "pselect6_time64",
     "recvmmsg", "recvmmsg_time64", "sendmmsg", "pipe", "pipe2", "eventfd2", "close", "close_range",
-    "dup", "dup2", "dup3", "fcntl", "fcntl64",
+    "dup", "dup2", "dup3",
     /* connections; `socket` stands below */
     "connect", "accept", "accept4", "bind", "listen", "shutdown", "getsockname", "getpeername",
     "getsockopt", "setsockopt",
@@ -50,8 +52,7 @@ static const char *const allowed[] = {
     "faccessat2", "readlink", "readlinkat", "lseek", "_llseek", "pread64", "pwrite64", "preadv",
     "pwritev", "getdents", "getdents64", "fsync", "fdatasync", "ftruncate", "ftruncate64",
     "fallocate", "fadvise64", "fadvise64_64", "flock", "fchmod", "utimensat", "utimensat_time64",
-    "umask", "mkdir", "mkdirat", "unlink", "unlinkat", "rename", "renameat", "renameat2", "linkat",
-    "memfd_create"};
+    "umask", "mkdir", "mkdirat", "unlink", "unlinkat", "rename", "renameat", "renameat2", "linkat"};
 
 static const char *const fatal[] = {"execve",
                                     "execveat",
@@ -93,15 +94,28 @@ static const char *const fatal[] = {"execve",
 /* Terminals, and what libuv and the resolver ask of sockets. Not among them is TIOCSTI, which types
  * commands into a terminal for the shell to run. */
 static const unsigned long controls[] = {
-    FIONBIO,     FIOCLEX,     FIONCLEX,     FIONREAD,   TCGETS,     TCSETS,      TCSETSW,
-    TCSETSF,     TCFLSH,      TCSBRK,       TCXONC,     TIOCGWINSZ, TIOCSWINSZ,  TIOCGPGRP,
-    TIOCSPGRP,   TIOCGSID,    TIOCOUTQ,     TIOCGPTN,   TIOCSPTLCK, TIOCGPTPEER, SIOCGIFINDEX,
-    SIOCGIFNAME, SIOCGIFCONF, SIOCGIFFLAGS, SIOCGIFADDR};
+    FIONBIO, FIOCLEX, FIONCLEX, FIONREAD, TCGETS, TCSETS, TCSETSW, TCSETSF, TCFLSH, TCSBRK, TCXONC,
+    TIOCGWINSZ, TIOCSWINSZ, TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCOUTQ, TIOCGPTN, TIOCSPTLCK,
+    TIOCGPTPEER, SIOCGIFINDEX, SIOCGIFNAME, SIOCGIFCONF, SIOCGIFFLAGS, SIOCGIFADDR,
+    /* TCGETS2, TCSETS2, TCSETSW2, TCSETSF2, which glibc 2.42 calls; their structure has no header
+     * that goes with termios.h. */
+    _IOC(_IOC_READ, 'T', 0x2A, 44), _IOC(_IOC_WRITE, 'T', 0x2B, 44),
+    _IOC(_IOC_WRITE, 'T', 0x2C, 44), _IOC(_IOC_WRITE, 'T', 0x2D, 44)};
+
+/* Not F_SETOWN, by which the kernel would send others signals for us. */
+static const unsigned descriptor_controls[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL,
+                                               F_SETFL, F_GETLK,         F_SETLK, F_SETLKW};
 
 /* AF_NETLINK is where the C library looks addresses and interfaces up. */
-static const int families[] = {AF_UNIX, AF_INET, AF_INET6};
+static const struct {
+    int family, type, protocol;
+} sockets[] = {{AF_UNIX, SOCK_STREAM, 0},  {AF_UNIX, SOCK_DGRAM, 0},
+               {AF_INET, SOCK_STREAM, 0},  {AF_INET, SOCK_STREAM, IPPROTO_TCP},
+               {AF_INET6, SOCK_STREAM, 0}, {AF_INET6, SOCK_STREAM, IPPROTO_TCP},
+               {AF_INET, SOCK_DGRAM, 0},   {AF_INET, SOCK_DGRAM, IPPROTO_UDP},
+               {AF_INET6, SOCK_DGRAM, 0},  {AF_INET6, SOCK_DGRAM, IPPROTO_UDP}};
 
-enum { CONDITIONS = 2, TYPE = 0xf /* of a socket, without its flags */ };
+enum { CONDITIONS = 3, TYPE = 0xf /* of a socket, without its flags */ };
 
 static int number_of(const char *name)
 {
@@ -133,24 +147,23 @@ static int name_plain(scmp_filter_ctx filter)
 /* No raw, packet or other sockets, whatever the rights of the user. */
 static int name_sockets(scmp_filter_ctx filter)
 {
-    static const int types[] = {SOCK_STREAM, SOCK_DGRAM};
     const struct scmp_arg_cmp route[] = {SCMP_CMP(0, SCMP_CMP_EQ, AF_NETLINK, 0),
                                          SCMP_CMP(2, SCMP_CMP_EQ, 0 /* NETLINK_ROUTE */, 0)};
     const struct scmp_arg_cmp pair[] = {SCMP_CMP(0, SCMP_CMP_EQ, AF_UNIX, 0)};
-    int result = allow_if(filter, "socket", CONDITIONS, route);
+    int result = allow_if(filter, "socket", 2, route);
 
-    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
-        for (size_t j = 0; result == 0 && j < sizeof types / sizeof types[0]; j++) {
-            const struct scmp_arg_cmp one[] = {
-                SCMP_CMP(0, SCMP_CMP_EQ, (unsigned)families[i], 0),
-                SCMP_CMP(1, SCMP_CMP_MASKED_EQ, TYPE, (unsigned)types[j])};
-            result = allow_if(filter, "socket", CONDITIONS, one);
-        }
+    for (size_t i = 0; result == 0 && i < sizeof sockets / sizeof sockets[0]; i++) {
+        const struct scmp_arg_cmp one[] = {
+            SCMP_CMP(0, SCMP_CMP_EQ, (unsigned)sockets[i].family, 0),
+            SCMP_CMP(1, SCMP_CMP_MASKED_EQ, TYPE, (unsigned)sockets[i].type),
+            SCMP_CMP(2, SCMP_CMP_EQ, (unsigned)sockets[i].protocol, 0)};
+        result = allow_if(filter, "socket", CONDITIONS, one);
+    }
     return result != 0 ? result : allow_if(filter, "socketpair", 1, pair);
 }
 
 /* Memory is writable or executable, never both, and what was writable does not become
- * executable: modules of the resolver are mapped, code is not made. */
+ * executable (but for guarded branches, below): modules of the resolver are mapped. */
 static int name_memory(scmp_filter_ctx filter)
 {
     static const char *const maps[] = {"mmap", "mmap2"};
@@ -202,7 +215,17 @@ static int name_process(scmp_filter_ctx filter)
 
 static int name_controls(scmp_filter_ctx filter)
 {
+    static const char *const names[] = {"fcntl", "fcntl64"};
     int result = 0;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        for (size_t j = 0; result == 0 && number_of(names[i]) != -1 &&
+                           j < sizeof descriptor_controls / sizeof descriptor_controls[0];
+             j++) {
+            const struct scmp_arg_cmp one[] = {
+                SCMP_CMP(1, SCMP_CMP_MASKED_EQ, UINT32_MAX, descriptor_controls[j])};
+            result = allow_if(filter, names[i], 1, one);
+        }
 
     for (size_t i = 0; result == 0 && i < sizeof controls / sizeof controls[0]; i++) {
         /* The kernel looks at 32 bits. */
@@ -259,6 +282,21 @@ bool syscall_filter_available(void)
     return prctl(PR_SET_SECCOMP, 2 /* SECCOMP_MODE_FILTER */, NULL, 0, 0) != 0 && errno == EFAULT;
 }
 
+int syscall_filter_without_rings(void)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    int number = number_of("io_uring_setup"), result = 0;
+
+    if (filter == NULL)
+        return -ENOMEM;
+    if (number != -1)
+        result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), number, 0);
+    if (result == 0)
+        result = seccomp_load(filter);
+    seccomp_release(filter);
+    return result;
+}
+
 int syscall_filter_enter(void)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
@@ -286,6 +324,11 @@ const char *syscall_filter_library(char version[16])
 bool syscall_filter_available(void)
 {
     return false;
+}
+
+int syscall_filter_without_rings(void)
+{
+    return -ENOSYS;
 }
 
 int syscall_filter_enter(void)

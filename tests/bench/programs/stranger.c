@@ -2,17 +2,17 @@
 
      stranger PORT AT_ONCE SOURCES KIND [FILE]
 
-   Keeps AT_ONCE connections to 127.0.0.1:PORT, from SOURCES addresses of 127/8 in turn, and opens another as soon as
-   one has ended. KIND:
-     leave    connects, and closes at once
-     stay     says nothing, until the server closes
-     drip     sends FILE, an octet every three seconds
-     send     sends FILE, and closes when the server has closed, or has said all it has to say to that
-     random   the same, but all octets after the first RANDOM_FROM ones are random, each time others
-   RANDOM_FROM is in the environment; 0 without it. PATIENCE_MS there: how long `send` waits for more to be said, 20.
+   Keeps AT_ONCE connections to 127.0.0.1:PORT, from SOURCES addresses of 127/8 in turn, and opens
+   another as soon as one has ended. KIND: leave    connects, and closes at once stay     says
+   nothing, until the server closes drip     sends FILE, an octet every three seconds send     sends
+   FILE, and closes when the server has closed, or has said all it has to say to that random   the
+   same, but all octets after the first RANDOM_FROM ones are random, each time others RANDOM_FROM is
+   in the environment; 0 without it. PATIENCE_MS there: how long `send` waits for more to be
+   said, 20.
 
    For every line on standard input it says what has happened since it began, as one JSON object:
-     opened, ended (by the server), most (at once), now. It ends with its input. One thread, epoll. */
+     opened, ended (by the server), most (at once), now. It ends with its input. One thread, epoll.
+ */
 #include "loopback.h"
 #include <poll.h>
 #include <sys/random.h>
@@ -178,8 +178,8 @@ static void answer(void)
         return;
     if (read(0, line, sizeof line) <= 0)
         exit(0);
-    printf("{\"opened\": %ld, \"ended\": %ld, \"most\": %ld, \"now\": %ld}\n", s.opened, s.ended, s.most,
-           s.now);
+    printf("{\"opened\": %ld, \"ended\": %ld, \"most\": %ld, \"now\": %ld}\n", s.opened, s.ended,
+           s.most, s.now);
     fflush(stdout);
 }
 
@@ -225,7 +225,8 @@ int main(int argc, char **argv)
     const char *from = getenv("RANDOM_FROM"), *patience = getenv("PATIENCE_MS");
 
     if (argc < 5) {
-        fprintf(stderr, "usage: stranger PORT AT_ONCE SOURCES leave|stay|drip|send|random [FILE]\n");
+        fprintf(stderr,
+                "usage: stranger PORT AT_ONCE SOURCES leave|stay|drip|send|random [FILE]\n");
         return 2;
     }
     s.port = atoi(argv[1]);
