@@ -7,7 +7,7 @@ import os
 import random
 import time
 
-from harness import CUT, FAR, GIB, KIB, MIB, OK, SANITIZED, Pattern, Scenario, main
+from harness import CUT, FAR, GIB, KIB, MIB, OK, SANITIZED, Pattern, Scenario, main, tally
 
 SIZE = int(os.environ.get("USI_LONG_SIZE", 4 * GIB))
 
@@ -37,6 +37,7 @@ class Long(Scenario):
             with open(path, "rb") as file:
                 digests.add(hashlib.file_digest(file, "sha256").hexdigest())
         self.assertEqual(len(digests), 1)
+        tally(f"pipe of {SIZE // GIB} GiB {' '.join(options)}".strip(), 1, "all there, under 32 MiB")
 
     def test_file(self):
         self.from_file_to_file()
@@ -60,6 +61,7 @@ class Long(Scenario):
                 self.assert_equal_bytes(got, data[: len(got)])
                 if alive.popen.returncode == OK:
                     self.assertEqual(len(got), len(data))
+        tally("pipe: a side is killed at any octet", 30, "status 5 or 7, right octets only")
 
 
 if __name__ == "__main__":
