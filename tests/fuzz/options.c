@@ -132,7 +132,9 @@ static void check_text(const char *text, bool may_be_empty)
 
 static void check_credentials(const struct options *o)
 {
-    unsigned passwords = (o->password_file != NULL) + (unsigned)o->has_password_fd + o->password;
+    /* --password beside one of the others changes nothing. */
+    unsigned sources = (o->password_file != NULL) + (unsigned)o->has_password_fd;
+    unsigned passwords = sources > 0 ? sources : o->password;
     unsigned ways = (o->key_file_count > 0) + (unsigned)(o->key_text != NULL) + o->has_identity +
                     (passwords > 0);
 

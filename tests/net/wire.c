@@ -300,7 +300,8 @@ static void obey(struct wire *wire, char *line)
 /* False at the end of standard input. */
 static bool listen_to_user(struct wire *wire)
 {
-    ssize_t size = read(STDIN_FILENO, wire->line + wire->line_size, LINE - 1 - wire->line_size);
+    size_t room = wire->line_size < LINE - 1 ? LINE - 1 - wire->line_size : 0;
+    ssize_t size = read(STDIN_FILENO, wire->line + wire->line_size, room);
     char *begin = wire->line, *end;
 
     if (size <= 0)
