@@ -164,6 +164,7 @@ void gate_leave(struct gate *gate, const struct link *link, enum gate_stage stag
         return;
     (void)count_mates(row, row->source[at], -1);
     row->count--;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): they are pointers */
     close_up(row->link, sizeof row->link[0], at, row->count - at);
     close_up(row->source, sizeof row->source[0], at, row->count - at);
     close_up(row->mates, sizeof row->mates[0], at, row->count - at);
