@@ -296,7 +296,7 @@ static int listen_tcp(struct listener *l, const struct address *address, int fam
         return -1;
     }
     for (unsigned i = 0; i < l->count; i++) {
-        struct sockaddr_storage bound;
+        struct sockaddr_storage bound = {0};
         socklen_t bound_size = sizeof bound;
         if (getsockname(l->slot[i].fd, (struct sockaddr *)&bound, &bound_size) == 0)
             report_listening(l, (struct sockaddr *)&bound);
