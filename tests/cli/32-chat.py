@@ -338,6 +338,7 @@ class Talk(TalkScenario):
                                                          self.own(host)], **how)
             bob = self.join(host, name="bob", credentials=words or [
                 "--identity", "--fingerprint", self.own(host)], **how)
+            anna.hears("-- bob has come")
             anna.types("a secret", "/msg bob another", "/who", "/help", "/clear")
             bob.hears("[anna] another")
             host.hears("<anna> a secret")
