@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import re
+import select
 import signal
 import sys
 import termios
@@ -14,6 +15,7 @@ sys.dont_write_bytecode = True
 
 import usi1  # noqa: E402
 from harness import (  # noqa: E402
+    LIMIT,
     NO_AUTHENTICATION,
     OK,
     PIPE,
@@ -53,6 +55,16 @@ class Crowd(TerminalScenario):
         """So many that connect and say nothing, evenly from 127.0.0.N of each of the sources."""
         addresses = [f"127.0.0.{sources[i * len(sources) // count]}" for i in range(count)]
         return [self.hold(dial(listener.address, (a, 0))) for a in addresses]
+
+    def assert_one_out(self, strangers):
+        """One of them has had to go. (A kernel that is busy may take seconds to hand some of them over.)"""
+        poll = select.poll()
+        for stranger in strangers:
+            poll.register(stranger, select.POLLIN)
+        ready = poll.poll(LIMIT * 1000)
+        self.assertTrue(ready, "all strangers are still there")
+        gone = next(s for s in strangers if s.fileno() == ready[0][0])
+        self.assertEqual(receive_all(gone)[0], b"")
 
     def peer(self, listener):
         """A peer that is authenticated, with an identity of its own, and takes anybody."""
@@ -185,18 +197,18 @@ class Places(Crowd):
         peer = self.connect(listener, "--identity", "--fingerprint", key, stdin=b"mine")
         there.shows(QUESTION)
         strangers = self.silent(listener, count, sources)
-        self.assertEqual(receive_all(strangers[0])[0], b"")  # the oldest of them has had to go
+        self.assert_one_out(strangers)  # the oldest of them has had to go
         self.assertTrue(peer.running(), peer.story())
         there.type("yes\n")
         peer.wait(OK)
         self.assertTrue(arrives(listener, peer))
 
     def test_strangers_of_the_same_source(self):
-        self.assert_kept([], GATE_SOURCE + 2, [1], lambda there, _: there.out.has(b"mine"))
+        self.assert_kept([], GATE_SOURCE + 30, [1], lambda there, _: there.out.has(b"mine"))
 
     def test_strangers_of_many_sources(self):
         sources = range(2, 22)
-        self.assert_kept([], GATE_STRANGERS + 2, sources, lambda there, _: there.out.has(b"mine"))
+        self.assert_kept([], GATE_STRANGERS + 100, sources, lambda there, _: there.out.has(b"mine"))
 
     def test_answered_in_password_mode(self):
         """Who was answered, and stretches his password, is no silent stranger, though nothing shows yet that he
@@ -208,8 +220,8 @@ class Places(Crowd):
         answer = b""
         while len(answer) < ANSWER:
             answer += link.socket.recv(ANSWER - len(answer))
-        strangers = self.silent(listener, GATE_STRANGERS + 2, range(2, 22))
-        self.assertEqual(receive_all(strangers[0])[0], b"")
+        strangers = self.silent(listener, GATE_STRANGERS + 100, range(2, 22))
+        self.assert_one_out(strangers)
         link.channel.receive(answer)
         link.wait("authenticated")
 
@@ -218,7 +230,7 @@ class Places(Crowd):
         self.addCleanup(server.close)
         options = ["--forward", server.address]
         self.assert_kept(
-            options, GATE_SOURCE + 2, [1], lambda _, here: here.out.finish() == b"mine"
+            options, GATE_SOURCE + 30, [1], lambda _, here: here.out.finish() == b"mine"
         )
 
 
