@@ -143,7 +143,7 @@ struct outbox *outbox_new(const char *const *names, size_t count, EVP_MD *sha256
 {
     struct outbox *outbox = calloc(1, sizeof *outbox);
 
-    (void)snprintf(why, size, count == 0 ? "nothing was named" : "out of memory");
+    (void)snprintf(why, size, "%s", count == 0 ? text("nothing was named") : text("out of memory"));
     if (outbox == NULL || count == 0 ||
         (outbox->things = calloc(count, sizeof *outbox->things)) == NULL) {
         free(outbox);

@@ -1,6 +1,7 @@
 #include "apps/station.h"
 
 #include "net/gate.h"
+#include "text/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,14 +240,14 @@ struct station *station_listen(const struct net *net, const struct address *addr
     struct station *s = station_new(net, service, handler_of_owner, owner);
 
     if (s == NULL) {
-        (void)snprintf(why, size, "out of memory");
+        (void)snprintf(why, size, text("out of memory"));
         return NULL;
     }
     s->most = most;
     s->guests_max = gate_connections_max(2, 1);
     s->gate = gate_new(s->guests_max, 1);
     if (s->gate == NULL)
-        (void)snprintf(why, size, "out of memory");
+        (void)snprintf(why, size, text("out of memory"));
     else
         s->listener = listener_new(net, address, listen, waiting, s, why, size);
     if (s->listener == NULL) {

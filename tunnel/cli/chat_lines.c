@@ -3,6 +3,7 @@
 #include "cli/chat_face_calls.h"
 #include "cli/terminal.h"
 #include "net/local.h"
+#include "text/text.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -379,7 +380,7 @@ struct chat_face *chat_lines_new(struct loop *loop, const struct chat_face_handl
 
     if (l == NULL || uv_idle_init(&loop->uv, &l->work) != 0) {
         free(l);
-        (void)snprintf(why, size, "out of memory");
+        (void)snprintf(why, size, text("out of memory"));
         return NULL;
     }
     l->face = (struct chat_face){.calls = &calls, .handler = handler, .owner = owner};

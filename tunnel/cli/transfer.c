@@ -2,6 +2,7 @@
 
 #include "cli/file.h"
 #include "cli/status.h"
+#include "text/text.h"
 
 #include <string.h>
 
@@ -121,7 +122,7 @@ void transfer_run(struct transfer *t, const struct exchange_options *options)
                                         .source = o->has_source ? o->source : NULL,
                                         .timeout_ms = o->timeout_ms,
                                         .retry_ms = o->retry_ms};
-    char why[512] = "out of memory";
+    char why[512];
     bool listens = o->command == OPTIONS_LISTEN;
 
     p->net.reporter = (struct reporter){.report = report, .sink = t};
@@ -131,7 +132,7 @@ void transfer_run(struct transfer *t, const struct exchange_options *options)
         listens ? exchange_listen(&p->net, &o->address, &listen, options, &sink, why, sizeof why)
                 : exchange_connect(&p->net, &o->address, &dial, options, &sink);
     if (t->exchange == NULL) {
-        say_error("%s", why);
+        say_error("%s", listens ? why : text("out of memory"));
         p->status = listens ? STATUS_NO_CONNECTION : STATUS_INTERNAL;
         return;
     }
